@@ -1,0 +1,276 @@
+import type { AuditEvent } from './audit.js'
+import type { ApiKey, AuthenticationMethod, DialectName, NewRevocation, Revocation, Role, Session, SessionState, User, UserStatus } from './model.js'
+
+/** The node's clock: for claims in tokens and for waiting, never for what the database decides. */
+export interface Clock {
+  now(): Date
+}
+
+/** What the domain asks of the database. Every method throws AuthError `unavailable` when it cannot answer in time. */
+export interface Repository {
+  readonly users: Users
+  readonly credentials: Credentials
+  readonly sessions: Sessions
+  readonly apiKeys: ApiKeys
+  readonly attempts: Attempts
+  readonly revocations: Revocations
+  readonly keys: Keys
+  readonly audit: AuditTrail
+  /** All or nothing. Revocations announced inside are obeyed by this node as soon as the commit is acknowledged. */
+  transaction<T>(work: (repository: Repository) => Promise<T>): Promise<T>
+}
+
+/** A handle in its canonical form (domain/identifiers.ts). */
+export interface Identifier {
+  readonly by: 'username' | 'email'
+  readonly canonical: string
+}
+
+export interface NewUser {
+  readonly id: string
+  readonly username: { readonly given: string; readonly canonical: string } | null
+  readonly email: { readonly given: string; readonly canonical: string } | null
+  readonly role: Role
+}
+
+/** Everything a login needs to know of a user, in one query. */
+export interface LoginRecord {
+  readonly user: User
+  readonly passwordHash: string | null
+  readonly pin: StoredPin | null
+  readonly totp: StoredTotp | null
+  /** A login from this network succeeded in the last 30 days. */
+  readonly networkKnown: boolean
+}
+
+export interface StoredPin {
+  readonly hash: string
+  readonly pepperKid: string
+}
+
+export interface StoredTotp {
+  readonly sealedSecret: Buffer
+}
+
+export interface Users {
+  /** @returns false when the username or email is taken */
+  insert(user: NewUser): Promise<boolean>
+  find(id: string): Promise<User | null>
+  findByIdentifier(identifier: Identifier): Promise<User | null>
+  /** @param network as `networkOf` gives it */
+  findForLogin(identifier: Identifier, network: string): Promise<LoginRecord | null>
+  /** The same for a user who is known already, for calls that ask for the secret again. */
+  findForReauthentication(id: string, network: string): Promise<LoginRecord | null>
+  /** Oldest first, after the given id. */
+  list(page: { after: string | null; limit: number }): Promise<User[]>
+  setStatus(id: string, status: UserStatus): Promise<boolean>
+  setRole(id: string, role: Role): Promise<boolean>
+  /** One statement: all sessions and tokens of the user are dead from here on. @returns the new effective epoch, null for an unknown user */
+  raiseEpoch(id: string): Promise<number | null>
+  /** Ends every session of every user. @returns the lowest effective epoch that lives */
+  raiseGlobalEpoch(): Promise<number>
+  delete(id: string): Promise<boolean>
+  isEmpty(): Promise<boolean>
+  rememberNetwork(id: string, network: string): Promise<void>
+}
+
+export interface Credentials {
+  setPassword(userId: string, hash: string): Promise<void>
+  /** Only if the stored hash is still `previous`: a rehash never undoes a change of password. */
+  replacePasswordHash(userId: string, previous: string, hash: string): Promise<void>
+  setPin(userId: string, pin: StoredPin): Promise<void>
+  replacePinHash(userId: string, previous: string, pin: StoredPin): Promise<void>
+  enableTotp(userId: string, sealedSecret: Buffer, lastUsedStep: number, recoveryCodeHashes: readonly Buffer[]): Promise<void>
+  /** @returns false when there was none */
+  disableTotp(userId: string): Promise<boolean>
+  hasTotp(userId: string): Promise<boolean>
+  /** One statement: true once for a step, false for it and all before it from then on. */
+  consumeTotpStep(userId: string, step: number): Promise<boolean>
+  /** One statement: true once for a code. */
+  consumeRecoveryCode(userId: string, codeHash: Buffer): Promise<boolean>
+  saveTotpEnrolment(sessionId: string, sealedSecret: Buffer, lifetimeSeconds: number): Promise<void>
+  /** Takes the secret that was generated for this session, if it is not too old. It stays until `enableTotp` or its end. */
+  findTotpEnrolment(sessionId: string): Promise<Buffer | null>
+  deleteTotpEnrolment(sessionId: string): Promise<void>
+  /** The distinct costs of all stored hashes, as `m=…,t=…,p=…`. */
+  storedCosts(): Promise<string[]>
+}
+
+export interface NewSession {
+  readonly id: string
+  readonly userId: string
+  readonly dialect: DialectName
+  readonly amr: readonly AuthenticationMethod[]
+  readonly ip: string
+  readonly userAgent: string | null
+  /** The effective epoch that was read before hashing. */
+  readonly epoch: number
+  readonly lifetimeSeconds: number
+  readonly idleSeconds: number | null
+}
+
+export type SessionEnd =
+  | 'logout'
+  | 'replaced'
+  | 'refresh_reused'
+  | 'ended_by_user'
+  | 'ended_by_operator'
+  | 'token_revoked'
+
+export interface Sessions {
+  /** Inserts only while the user is active and still at that epoch. @returns null when not */
+  open(session: NewSession): Promise<SessionState | null>
+  /** The rotation, one statement: generation g becomes g + 1 if the session is alive and at g. @returns null when not */
+  advance(id: string, generation: number, dialect: DialectName, idleSeconds: number | null): Promise<SessionState | null>
+  find(id: string): Promise<SessionState | null>
+  /** @returns the session if this call ended it, null when it had ended before */
+  revoke(id: string, because: SessionEnd): Promise<Session | null>
+  /** Moves the session that makes a credential change to the user's new epoch. */
+  moveToEpoch(id: string, epoch: number): Promise<void>
+  /** Moves all sessions that live at `from`: a change of role ends tokens, not sessions. */
+  moveAllToEpoch(userId: string, from: number, to: number): Promise<void>
+  /** Newest first. */
+  listAlive(userId: string): Promise<Session[]>
+  /** Newest first, of everybody, after the given id. */
+  listAllAlive(page: { before: string | null; limit: number }): Promise<Session[]>
+}
+
+export interface NewApiKey {
+  readonly id: string
+  readonly userId: string
+  readonly name: string
+  readonly hash: Buffer
+  readonly hint: string
+  readonly scopes: readonly string[] | null
+  readonly expiresAt: Date | null
+}
+
+export interface ApiKeyState {
+  readonly key: ApiKey
+  readonly owner: User
+}
+
+export interface ApiKeys {
+  /** Holds the owner's row, so that parallel creations are counted. @returns null when the quota is full */
+  insert(key: NewApiKey, quota: number): Promise<ApiKey | null>
+  /** Unexpired keys of active owners only. */
+  findByHash(hash: Buffer): Promise<ApiKeyState | null>
+  find(id: string, userId: string): Promise<ApiKey | null>
+  list(userId: string): Promise<ApiKey[]>
+  listAll(page: { after: string | null; limit: number }): Promise<ApiKey[]>
+  /** @param userId null: whoever owns it. @returns false for an unknown key or another user's */
+  delete(id: string, userId: string | null): Promise<boolean>
+  /** Brings the end of a key nearer. @returns false for an unknown key or another user's */
+  expireWithin(id: string, userId: string, seconds: number): Promise<boolean>
+  /** Batched; never moves `last_used_at` back. */
+  touch(lastUsed: ReadonlyMap<string, Date>): Promise<void>
+}
+
+/** Whose failures are counted: a user id, or `unknown:` and a keyed hash. Strangers and known origins are counted apart. */
+export interface AttemptCounter {
+  readonly subject: string
+  readonly origin: 'known' | 'unknown'
+}
+
+export type Reservation = { readonly verdict: 'granted'; readonly id: string } | { readonly verdict: 'locked' | 'pin_closed' | 'busy' }
+
+export interface LockoutPolicy {
+  readonly freeFailures: number
+  readonly firstWaitSeconds: number
+  readonly longestWaitSeconds: number
+  readonly pinFailures: number
+  /** A reservation that was never settled (its node died) stops counting after this time. */
+  readonly reservationSeconds: number
+}
+
+export interface Attempts {
+  /** One statement. `busy`: others are being evaluated, ask again in a moment. */
+  reserve(counter: AttemptCounter, factor: 'password' | 'pin', policy: LockoutPolicy): Promise<Reservation>
+  /** @param reservationId null: a failure that was not evaluated; runs the same statement and changes nothing */
+  settleFailure(counter: AttemptCounter, reservationId: string | null, factor: 'password' | 'pin', policy: LockoutPolicy): Promise<void>
+  settleSuccess(counter: AttemptCounter, reservationId: string, policy: LockoutPolicy): Promise<void>
+  /** The attempt was never evaluated (the hash queue was full). */
+  release(counter: AttemptCounter, reservationId: string): Promise<void>
+  /** Lifts every wait of a user. A closed PIN stays closed. */
+  unlock(userId: string): Promise<void>
+  /** A new PIN starts with no failures. */
+  reopenPin(userId: string): Promise<void>
+}
+
+export interface Revocations {
+  /** Inside a transaction: takes the writers' lock, draws a number, writes the row, notifies. */
+  announce(revocation: NewRevocation): Promise<void>
+  /** Rows above the cursor that have not expired, in order. */
+  after(seq: number): Promise<Revocation[]>
+  /** Asks the database what memory would answer, when memory may be stale. */
+  isTokenDead(token: TokenIdentity): Promise<boolean>
+}
+
+/** What of an access token a revocation can hit. */
+export interface TokenIdentity {
+  readonly kind: 'session' | 'client'
+  /** The user's id, or the client's. */
+  readonly subject: string
+  readonly sessionId: string
+  readonly epoch: number
+  readonly tokenId: string
+}
+
+export interface StoredDataKey {
+  readonly kid: string
+  readonly purpose: string
+  readonly createdAt: Date
+}
+
+export interface StoredSigningKey {
+  readonly kid: string
+  readonly alg: string
+  readonly publicJwk: Record<string, unknown>
+  readonly publishedAt: Date
+  readonly signsFrom: Date
+  readonly revokedAt: Date | null
+}
+
+export interface KeyWrap {
+  readonly kid: string
+  readonly kekId: string
+  readonly wrapped: Buffer
+}
+
+export interface Keys {
+  /** Inside a transaction: only one node at a time creates or re-wraps keys. */
+  lock(): Promise<void>
+  dataKeys(): Promise<StoredDataKey[]>
+  insertDataKey(key: { kid: string; purpose: string }): Promise<void>
+  /** Published keys, the oldest first: not retired. Revoked ones too, so that a node sees the word. */
+  signingKeys(): Promise<StoredSigningKey[]>
+  /** @param signsAfterSeconds 0: at once */
+  insertSigningKey(key: { kid: string; alg: string; publicJwk: Record<string, unknown>; signsAfterSeconds: number }): Promise<void>
+  revokeSigningKey(kid: string): Promise<boolean>
+  /** Withdraws keys whose successor has signed for longer than `lifetimeSeconds`. @returns their kids */
+  retireSigningKeys(lifetimeSeconds: number): Promise<string[]>
+  wraps(): Promise<KeyWrap[]>
+  insertWraps(wraps: readonly KeyWrap[]): Promise<void>
+  /** Once the master secret has been changed everywhere. */
+  deleteWrapsExcept(kekId: string): Promise<void>
+  /** Tells every node to read the signing keys again. */
+  notifyChange(): Promise<void>
+}
+
+export interface AuditTrail {
+  append(event: AuditEvent): Promise<void>
+  /** Newest first. */
+  list(page: { before: number | null; limit: number }): Promise<(AuditEvent & { id: number; at: Date })[]>
+}
+
+/** What the service needs of the access token machinery (plugins/access-token.ts). */
+export interface AccessTokens {
+  /** Compact JWS. Claims `iss`, `aud`, `iat`, `jti` are added. */
+  sign(claims: Readonly<Record<string, unknown>>, typ: 'at+jwt' | 'JWT'): string
+}
+
+/** The live revocations, in memory (plugins/revocations.ts). */
+export interface RevocationCheck {
+  /** @throws AuthError unavailable when memory is stale and the database does not answer */
+  isTokenDead(token: TokenIdentity): Promise<boolean>
+}
