@@ -1,0 +1,21 @@
+import type { AuthError } from '../src/domain/errors.js'
+
+/** How one API says that something went wrong: status and body, for every code there is. */
+export interface ErrorShape {
+  readonly name: string
+  /** @param path the path of the request, without its query */
+  render(error: AuthError, path: string): RenderedError
+}
+
+export interface RenderedError {
+  readonly status: number
+  readonly body: unknown
+  /** `WWW-Authenticate`, where a Bearer was asked for and this answer refuses it. */
+  readonly challenge?: string
+}
+
+/** Which shape answers for paths that begin with `prefix`; the longest prefix wins, `/` catches the rest. */
+export interface PrefixedShape {
+  readonly prefix: string
+  readonly shape: ErrorShape
+}

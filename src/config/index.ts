@@ -1,0 +1,236 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import path from 'node:path'
+import type { DialectName } from '../domain/model.js'
+import { families, settings } from './settings.js'
+import type { Rate, Setting } from './kinds.js'
+
+export type { Rate } from './kinds.js'
+
+/** A start that is refused: one line, naming the variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+type Values = { readonly [Name in keyof typeof settings]: (typeof settings)[Name] extends Setting<infer T> ? T : never }
+
+export interface Lifetimes {
+  readonly accessSeconds: number
+  readonly refreshSeconds: number
+  /** null: no sliding end. */
+  readonly idleSeconds: number | null
+}
+
+export interface PublicUrl {
+  /** Without a trailing slash; the issuer. */
+  readonly href: string
+  readonly origin: string
+  /** `/` or `/identity`: where a gateway put the service. */
+  readonly path: string
+  readonly isHttps: boolean
+  readonly isLoopback: boolean
+}
+
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly publicUrl: PublicUrl
+  /** null: the embedded server. */
+  readonly databaseUrl: string | null
+  /** null: `databaseUrl`. */
+  readonly databaseListenUrl: string | null
+  readonly databasePool: number
+  readonly dataDir: string
+  readonly masterSecret: string | null
+  readonly masterSecretPrevious: string | null
+  readonly redisUrl: string | null
+  readonly trustProxy: readonly string[] | null
+  readonly dialects: readonly DialectName[]
+  readonly lifetimes: Readonly<Record<DialectName, Lifetimes>>
+  readonly signingAlg: Values['SIGNING_ALG']
+  readonly signingKeyRotationDays: number | null
+  readonly audience: string
+  readonly tokensetClientId: string
+  readonly refreshGraceSeconds: number
+  readonly refreshStaticClients: readonly DialectName[]
+  readonly directusEnvelope: Values['DIRECTUS_ENVELOPE']
+  readonly discloseUnknownUser: boolean
+  readonly revocationMaxLagMs: number
+  readonly cookieDomain: string | null
+  readonly cookieSameSite: Values['COOKIE_SAMESITE']
+  readonly argon2: { readonly memoryKiB: number; readonly timeCost: number; readonly parallelism: number }
+  readonly hashConcurrency: number
+  readonly hashQueue: number
+  /** null: switched off. */
+  readonly rateLimits: { readonly login: Rate; readonly refresh: Rate; readonly default: Rate } | null
+  readonly corsOrigins: readonly string[]
+  readonly logLevel: Values['LOG_LEVEL']
+  /** The demo accounts may be created: embedded, on loopback, with no proxy in front. */
+  readonly demoAllowed: boolean
+  /** What an operator should hear at the start. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Reads the whole environment once.
+ * @throws ConfigError one line that names the variable and says what was expected
+ */
+export function readConfig(environment: Environment): Config {
+  refuseUndeclaredNames(environment)
+  return Object.freeze(assemble(createReader(environment)))
+}
+
+const names = new Map<Setting<unknown>, string>(Object.entries(settings).map(([name, setting]) => [setting, name]))
+
+const isSecret = (name: string): boolean => Object.entries(settings).some(([known, setting]) => known === name && setting.secret)
+
+const isDeclared = (name: string): boolean => name in settings || (name.endsWith('_FILE') && isSecret(name.slice(0, -'_FILE'.length)))
+
+function refuseUndeclaredNames(environment: Environment): void {
+  const stranger = Object.keys(environment).find((name) => families.some((family) => name.startsWith(family)) && !isDeclared(name))
+  if (stranger === undefined) return
+  throw new ConfigError(`${stranger} is not a setting of tessera: correct the name or remove it (docs/configuration.md lists them all)`)
+}
+
+type Reader = <T>(setting: Setting<T>) => T
+
+function createReader(environment: Environment): Reader {
+  return (setting) => {
+    const name = names.get(setting) ?? ''
+    const text = readText(environment, name, setting.secret)
+    if (text === null) return setting.fallback
+    const parsed = setting.parse(text)
+    if ('value' in parsed) return parsed.value
+    const given = setting.secret ? '' : ` (it is ${JSON.stringify(text.slice(0, 80))})`
+    throw new ConfigError(`${name} must be ${parsed.expected}${given}`)
+  }
+}
+
+/** An empty value is none: compose files pass unset variables on like that. */
+function readText(environment: Environment, name: string, secret: boolean): string | null {
+  const valueOf = (variable: string): string | null => (environment[variable] === '' ? null : (environment[variable] ?? null))
+  const direct = valueOf(name)
+  const file = secret ? valueOf(`${name}_FILE`) : null
+  if (file === null) return direct
+  if (direct !== null) throw new ConfigError(`${name} and ${name}_FILE are both set: keep one of them`)
+  return readSecretFile(`${name}_FILE`, file)
+}
+
+function readSecretFile(name: string, file: string): string {
+  try {
+    const content = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+    if (content !== '') return content
+  } catch (error) {
+    throw new ConfigError(`${name}: cannot read ${file} (${error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'})`)
+  }
+  throw new ConfigError(`${name}: ${file} is empty`)
+}
+
+function assemble(read: Reader): Config {
+  const host = read(settings.HOST)
+  const publicUrl = readPublicUrl(read, host)
+  const databaseUrl = read(settings.DATABASE_URL)
+  const password = read(settings.DATABASE_PASSWORD)
+  const trustProxy = read(settings.TRUST_PROXY)
+  const config: Config = {
+    host,
+    port: read(settings.PORT),
+    publicUrl,
+    databaseUrl: withPassword(databaseUrl, password),
+    databaseListenUrl: withPassword(read(settings.DATABASE_LISTEN_URL), password),
+    databasePool: read(settings.DATABASE_POOL),
+    dataDir: path.resolve(read(settings.DATA_DIR)),
+    masterSecret: read(settings.MASTER_SECRET),
+    masterSecretPrevious: read(settings.MASTER_SECRET_PREVIOUS),
+    redisUrl: read(settings.REDIS_URL),
+    trustProxy,
+    dialects: read(settings.DIALECTS),
+    lifetimes: readLifetimes(read),
+    signingAlg: read(settings.SIGNING_ALG),
+    signingKeyRotationDays: read(settings.SIGNING_KEY_ROTATION_DAYS),
+    audience: read(settings.AUDIENCE) ?? publicUrl.href,
+    tokensetClientId: read(settings.TOKENSET_CLIENT_ID),
+    refreshGraceSeconds: read(settings.REFRESH_GRACE_SECONDS),
+    refreshStaticClients: read(settings.REFRESH_STATIC_CLIENTS),
+    directusEnvelope: read(settings.DIRECTUS_ENVELOPE),
+    discloseUnknownUser: read(settings.DISCLOSE_UNKNOWN_USER),
+    revocationMaxLagMs: read(settings.REVOCATION_MAX_LAG_MS),
+    cookieDomain: read(settings.COOKIE_DOMAIN),
+    cookieSameSite: read(settings.COOKIE_SAMESITE),
+    argon2: { memoryKiB: read(settings.ARGON2_MEMORY_KIB), timeCost: read(settings.ARGON2_TIME), parallelism: read(settings.ARGON2_PARALLELISM) },
+    hashConcurrency: read(settings.HASH_CONCURRENCY),
+    hashQueue: read(settings.HASH_QUEUE),
+    rateLimits: readRateLimits(read),
+    corsOrigins: read(settings.CORS_ORIGINS) ?? [],
+    logLevel: read(settings.LOG_LEVEL),
+    demoAllowed: databaseUrl === null && isLoopback(host) && publicUrl.isLoopback && trustProxy === null,
+    warnings: publicUrl.isHttps || publicUrl.isLoopback ? [] : [`PUBLIC_URL ${publicUrl.href} is http and not loopback: tokens and cookies travel in the clear; put https in front`],
+  }
+  refuseContradictions(config)
+  return config
+}
+
+function refuseContradictions(config: Config): void {
+  const { memoryKiB, parallelism } = config.argon2
+  if (config.databaseUrl === null && config.databaseListenUrl !== null) {
+    throw new ConfigError('DATABASE_LISTEN_URL is set without DATABASE_URL: set both or none')
+  }
+  if (config.databaseUrl !== null && config.masterSecret === null) {
+    throw new ConfigError('MASTER_SECRET is required with DATABASE_URL: at least 32 random bytes, the same for all nodes, such as from `openssl rand -base64 32`')
+  }
+  if (config.masterSecretPrevious !== null && config.masterSecret === null) {
+    throw new ConfigError('MASTER_SECRET_PREVIOUS is set without MASTER_SECRET: set the new secret too')
+  }
+  if (config.cookieSameSite === 'none' && !config.publicUrl.isHttps) {
+    throw new ConfigError('COOKIE_SAMESITE=none needs an https PUBLIC_URL: browsers drop such cookies otherwise')
+  }
+  if (memoryKiB < 8 * parallelism) {
+    throw new ConfigError('ARGON2_MEMORY_KIB must be at least 8 times ARGON2_PARALLELISM')
+  }
+}
+
+function readPublicUrl(read: Reader, host: string): PublicUrl {
+  const given = read(settings.PUBLIC_URL)
+  if (given === null && ['0.0.0.0', '::', '[::]'].includes(host)) {
+    throw new ConfigError(`PUBLIC_URL is required when HOST is ${host}: the address that clients use, such as https://id.example.com`)
+  }
+  const href = given ?? `http://${isIP(host) === 6 ? `[${host}]` : host}:${read(settings.PORT)}`
+  if (!URL.canParse(href)) throw new ConfigError(`HOST must be an address or a host name (it is ${JSON.stringify(host)})`)
+  const url = new URL(href)
+  return Object.freeze({ href, origin: url.origin, path: url.pathname, isHttps: url.protocol === 'https:', isLoopback: isLoopback(url.hostname) })
+}
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'))
+
+function withPassword(databaseUrl: string | null, password: string | null): string | null {
+  if (databaseUrl === null || password === null) return databaseUrl
+  if (!URL.canParse(databaseUrl)) throw new ConfigError('DATABASE_PASSWORD needs a DATABASE_URL such as postgresql://user@host:5432/database')
+  const url = new URL(databaseUrl)
+  url.password = encodeURIComponent(password)
+  return url.href
+}
+
+function readLifetimes(read: Reader): Config['lifetimes'] {
+  const s = settings
+  return Object.freeze({
+    pin: { accessSeconds: read(s.PIN_ACCESS_TTL), refreshSeconds: read(s.PIN_REFRESH_TTL), idleSeconds: null },
+    directus: {
+      accessSeconds: read(s.DIRECTUS_ACCESS_TTL),
+      refreshSeconds: read(s.DIRECTUS_REFRESH_TTL),
+      idleSeconds: read(s.DIRECTUS_REFRESH_IDLE_TTL),
+    },
+    bearer: { accessSeconds: read(s.BEARER_ACCESS_TTL), refreshSeconds: read(s.BEARER_REFRESH_TTL), idleSeconds: null },
+    tokenset: { accessSeconds: read(s.TOKENSET_ACCESS_TTL), refreshSeconds: read(s.TOKENSET_REFRESH_TTL), idleSeconds: null },
+  })
+}
+
+function readRateLimits(read: Reader): Config['rateLimits'] {
+  const limits = { login: read(settings.RATE_LIMIT_LOGIN), refresh: read(settings.RATE_LIMIT_REFRESH), default: read(settings.RATE_LIMIT_DEFAULT) }
+  return read(settings.RATE_LIMIT) === 'on' ? limits : null
+}
+
+/** The longest life of any access or id token: how long a revocation or a retired key must be remembered. Seconds. */
+export const longestTokenSeconds = (config: Config): number =>
+  Math.max(3600, ...Object.values(config.lifetimes).map((lifetimes) => lifetimes.accessSeconds))
