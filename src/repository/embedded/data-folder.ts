@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access, chown, link, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { EmbeddedServerError, codeOf, textOf } from './error.js'
+import type { Layout } from './layout.js'
+import { isAlive } from './pid-file.js'
+
+/** A user and a group of the system, by number. */
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Makes the data directory if it is missing; changes nothing when it cannot be written to. */
+export async function prepareDataFolder({ dataDir }: Layout): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new EmbeddedServerError(
+      `The data directory ${dataDir} cannot be written to (${textOf(error)}): ` +
+        'make it writable for this user, or set DATA_DIR to a folder that is.',
+      { cause: error },
+    )
+  }
+}
+
+/**
+ * The secret of this data directory, made once. Two processes that start together agree on one:
+ * the file appears whole, under its name, for the first of them only.
+ * @param mayMake false when there is a database already: a new secret would not open it
+ */
+export async function secretOf(layout: Layout, mayMake: boolean): Promise<string> {
+  for (;;) {
+    const secret = await readSecret(layout)
+    if (secret !== undefined) return secret
+    if (!mayMake) throw new EmbeddedServerError(`${layout.secret} is missing, and only it opens ${layout.cluster}: put it back.`)
+    const draft = `${layout.secret}.${temporaryEnding()}`
+    try {
+      await writeFile(draft, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flag: 'wx', flush: true })
+      await giveToOwnerOf(layout.dataDir, draft)
+      await link(draft, layout.secret)
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error
+    } finally {
+      await rm(draft, { force: true })
+    }
+  }
+}
+
+async function readSecret({ secret: file }: Layout): Promise<string | undefined> {
+  try {
+    const secret = (await readFile(file, 'utf8')).trim()
+    if (secret !== '') return secret
+    throw new EmbeddedServerError(`${file} is empty: put back the file that belongs to this data directory.`)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    if (error instanceof EmbeddedServerError) throw error
+    throw new EmbeddedServerError(`${file} cannot be read (${textOf(error)}): run as the user that owns it.`, { cause: error })
+  }
+}
+
+/** Root leaves no file behind that the owner of the folder could not use later. */
+export async function giveToOwnerOf(folder: string, file: string): Promise<void> {
+  if (process.getuid?.() !== 0) return
+  const { uid, gid } = await stat(folder)
+  await chown(file, uid, gid)
+}
+
+/** Part of a name that tells later starts whose unfinished work this is. */
+export const temporaryEnding = (): string => `${process.pid}-${randomBytes(4).toString('hex')}`
+
+/** Takes away what processes that died in the middle of something left in `folder`. */
+export async function sweepUnfinished(folder: string, prefix: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const ownerPid = name.startsWith(prefix) ? /^(\d+)-[0-9a-f]{8}$/.exec(name.slice(prefix.length))?.[1] : undefined
+    if (ownerPid === undefined || isAlive(Number(ownerPid))) continue
+    await rm(path.join(folder, name), { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,100 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { findBinaries } from './binaries.js'
+import { hasCluster } from './cluster.js'
+import { prepareDataFolder, secretOf } from './data-folder.js'
+import { comeIn } from './entrance.js'
+import type { Door, Entrance } from './entrance.js'
+import { textOf } from './error.js'
+import { layoutOf } from './layout.js'
+import { connectionStringFor } from './membership.js'
+import { stopServer } from './server.js'
+import type { Strategy } from './strategies.js'
+
+export { EmbeddedServerError } from './error.js'
+
+export interface EmbeddedServer {
+  /** Good for as long as this process lives: a server that was killed comes back on the same port. */
+  readonly connectionString: string
+  /** The server was running already. */
+  readonly adopted: boolean
+  /** The database files were made just now. */
+  readonly firstStart: boolean
+  /** To be called once no connection is needed any more; the last user stops the server. */
+  leave(): Promise<void>
+}
+
+export interface JoinOptions {
+  /** Holds the database files, the server's log and its secret. */
+  readonly dataDir: string
+  readonly log: (message: string) => void
+  /** Made if it is missing. */
+  readonly database?: string
+  /** PostgreSQL settings for a server that we start. */
+  readonly serverSettings?: Readonly<Record<string, string>>
+  /** Ways to run the server, to be tried in this order, in place of those that fit this machine. */
+  readonly strategies?: readonly Strategy[]
+}
+
+const healPauseMs = 500
+
+/**
+ * Comes to the embedded PostgreSQL of a data directory as one of its users, and starts it if nobody has.
+ * When the server dies while this process uses it, it is started again, on the same port and with the same
+ * password, so that a pool of connections recovers by itself.
+ * @throws EmbeddedServerError
+ */
+export async function joinEmbeddedServer(options: JoinOptions): Promise<EmbeddedServer> {
+  const { log, database = 'tessera', serverSettings = {} } = options
+  const layout = layoutOf(options.dataDir)
+  const binaries = findBinaries()
+  const isThere = await hasCluster(layout, binaries)
+  await prepareDataFolder(layout)
+  const secret = await secretOf(layout, !isThere)
+  const strategies = options.strategies === undefined ? {} : { strategies: options.strategies }
+  const door: Door = { layout, binaries, secret, settings: serverSettings, log, ...strategies }
+
+  const entrance = await comeIn(door)
+  await entrance.membership.provideDatabase(secret, database)
+  return {
+    connectionString: connectionStringFor(entrance.port, secret, database),
+    adopted: !entrance.started,
+    firstStart: entrance.created,
+    leave: stayUntilLeave(door, entrance),
+  }
+}
+
+/** Keeps our place at the server, through its deaths. @returns the way out */
+function stayUntilLeave(door: Door, first: Entrance): () => Promise<void> {
+  let current = first
+  let leaving = false
+  let healing = Promise.resolve()
+  let left: Promise<void> | undefined
+
+  const watch = () => {
+    void current.membership.ended.then(() => {
+      if (!leaving) healing = heal()
+    })
+  }
+  const heal = async () => {
+    door.log('The embedded PostgreSQL is gone: starting it again')
+    while (!leaving) {
+      try {
+        current = await comeIn(door, first.port)
+        if (current.port !== first.port) door.log(`Port ${first.port} is taken: restart this process to use port ${current.port}`)
+        door.log('The embedded PostgreSQL is back')
+        watch()
+        return
+      } catch (error) {
+        door.log(textOf(error))
+        await sleep(healPauseMs)
+      }
+    }
+  }
+  const leave = async () => {
+    leaving = true
+    await healing
+    await current.membership.leave(() => stopServer(door.layout))
+  }
+  watch()
+  return () => (left ??= leave())
+}

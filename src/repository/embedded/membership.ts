@@ -1,0 +1,103 @@
+import { createHmac } from 'node:crypto'
+import pg from 'pg'
+import { superuser } from './cluster.js'
+import { EmbeddedServerError, codeOf } from './error.js'
+
+/** Every user of the server holds this lock shared, in the database `postgres`; who can take it alone may stop the server. */
+const lockKey = 7_377_235_001
+
+const serviceRole = 'tessera'
+
+/** The service is not a superuser: its password is another one. */
+const servicePassword = (secret: string) => createHmac('sha256', secret).update(serviceRole).digest('base64url')
+
+export function connectionStringFor(port: number, secret: string, database: string): string {
+  return `postgres://${serviceRole}:${servicePassword(secret)}@127.0.0.1:${port}/${encodeURIComponent(database)}?sslmode=disable`
+}
+
+/** One user's place at the server. */
+export interface Membership {
+  /** Settles when the connection ends, for whatever reason. */
+  readonly ended: Promise<void>
+  /** Makes the service's role and the database, where they are missing. */
+  provideDatabase(secret: string, database: string): Promise<void>
+  /** Gives the place up; when it was the last one, `stop` runs while nobody else can come in. */
+  leave(stop: () => Promise<void>): Promise<void>
+}
+
+/**
+ * @returns undefined when there is nobody to talk to, or the server is about to stop: look again
+ * @throws EmbeddedServerError when the server does not know our password
+ */
+export async function enter(port: number, secret: string): Promise<Membership | undefined> {
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user: superuser,
+    password: secret,
+    database: 'postgres',
+    ssl: false,
+    keepAlive: true,
+    application_name: 'tessera member',
+    connectionTimeoutMillis: 5_000,
+  })
+  const ended = new Promise<void>((resolve) => client.once('end', () => { resolve() }))
+  client.on('error', () => undefined) // `ended` tells it
+  try {
+    await client.connect()
+    const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock_shared($1) as taken', [lockKey])
+    if (rows[0]?.taken) return membershipOf(client, ended)
+  } catch (error) {
+    if (codeOf(error) === '28P01') {
+      throw new EmbeddedServerError(
+        `The server on port ${port} refuses the password of this data directory: put back the file postgres-password that belongs to it.`,
+        { cause: error },
+      )
+    }
+  }
+  await client.end().catch(() => undefined)
+  return undefined
+}
+
+function membershipOf(client: pg.Client, ended: Promise<void>): Membership {
+  return {
+    ended,
+    provideDatabase: (secret, database) => provideDatabase(client, secret, database),
+    async leave(stop) {
+      try {
+        await client.query('select pg_advisory_unlock_shared($1)', [lockKey])
+        const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1) as taken', [lockKey])
+        if (rows[0]?.taken) await stop()
+      } finally {
+        await client.end().catch(() => undefined)
+      }
+    },
+  }
+}
+
+async function provideDatabase(client: pg.Client, secret: string, database: string): Promise<void> {
+  const { rows } = await client.query<{ role: boolean; database: boolean }>(
+    `select exists (select from pg_roles where rolname = $1) as role,
+            exists (select from pg_database where datname = $2) as database`,
+    [serviceRole, database],
+  )
+  const [found] = rows
+  const role = client.escapeIdentifier(serviceRole)
+  if (!found?.role) {
+    await unlessThere(client, `create role ${role} login createdb password ${client.escapeLiteral(servicePassword(secret))}`)
+  }
+  if (!found?.database) {
+    await unlessThere(client, `create database ${client.escapeIdentifier(database)} owner ${role}`)
+  }
+}
+
+/** duplicate_object, duplicate_database, unique_violation: another process made it in the same moment. */
+const alreadyThere = ['42710', '42P04', '23505']
+
+async function unlessThere(client: pg.Client, statement: string): Promise<void> {
+  try {
+    await client.query(statement)
+  } catch (error) {
+    if (!alreadyThere.includes(codeOf(error))) throw error
+  }
+}

@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import path from 'node:path'
+import type { Binaries } from './binaries.js'
+import type { Strategy } from './strategies.js'
+
+/** How PostgreSQL's programs are run on this machine. */
+export interface Runner {
+  readonly binaries: Binaries
+  readonly strategy: Strategy
+}
+
+/** Our own environment stays ours: it may hold secrets, and `PG…` names that would mean something to PostgreSQL. */
+export function environmentFor({ libraryFolder }: Binaries): Record<string, string> {
+  const base = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC' }
+  return libraryFolder === undefined ? base : { ...base, LD_LIBRARY_PATH: libraryFolder, DYLD_LIBRARY_PATH: libraryFolder }
+}
+
+/** Starts the server in a process group of its own: Ctrl-C at a terminal is not meant for it. */
+export function spawnServer(runner: Runner, args: readonly string[], logFile: number): ChildProcess {
+  const { file, args: fullArgs, ...user } = runner.strategy.command(programOf(runner.binaries, 'postgres'), args)
+  const child = spawn(file, fullArgs, {
+    ...user,
+    cwd: '/', // ours may be closed to the other user
+    env: environmentFor(runner.binaries),
+    stdio: ['ignore', logFile, logFile],
+    detached: true,
+  })
+  child.unref()
+  return child
+}
+
+export interface Outcome {
+  readonly ok: boolean
+  readonly output: string
+}
+
+/** Runs a program to its end, and answers what it wrote. */
+export function run(runner: Runner, program: string, args: readonly string[]): Promise<Outcome> {
+  const { file, args: fullArgs, ...user } = runner.strategy.command(program, args)
+  const child = spawn(file, fullArgs, {
+    ...user,
+    cwd: '/',
+    env: environmentFor(runner.binaries),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  }
+  return new Promise((resolve) => {
+    child.once('error', (error) => { resolve({ ok: false, output: error.message }) })
+    child.once('close', (code) => { resolve({ ok: code === 0, output }) })
+  })
+}
+
+export const programOf = ({ folder }: Binaries, name: 'postgres' | 'initdb'): string => path.join(folder, 'bin', name)
+
+/** The line that says most: the last with an error in it, else the last of all. */
+export function tellingLine(output: string): string {
+  const lines = output.split('\n').filter((line) => line.trim() !== '')
+  const line = lines.findLast((text) => /\b(?:FATAL|PANIC|ERROR|error):/.test(text)) ?? lines.at(-1) ?? 'no output'
+  return line.replace(/^[\d-]+ [\d:.]+ \w+ \[\d+\] /, '').trim()
+}

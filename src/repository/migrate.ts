@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto'
+import { readFile, readdir } from 'node:fs/promises'
+import path from 'node:path'
+import pg from 'pg'
+import { packageRoot } from '../package-root.js'
+
+const migrationsFolder = path.join(packageRoot, 'migrations')
+
+/** Held by whoever migrates; the others wait, and find nothing left to do. */
+const lockKey = 7_377_235_002
+
+/** Why the schema cannot be brought up to date, in one line. */
+export class MigrationError extends Error {
+  override readonly name = 'MigrationError'
+}
+
+export interface MigrateOptions {
+  readonly log?: (message: string) => void
+  /** Holds `NNNN_name.sql`; by default the package's own. */
+  readonly directory?: string
+}
+
+/** Anything that runs a query: a client or a pool. */
+export interface Queryable {
+  query(text: string): Promise<{ rows: unknown[] }>
+}
+
+interface Migration {
+  readonly version: number
+  readonly name: string
+  readonly checksum: string
+  readonly sql: string
+}
+
+interface AppliedRow {
+  version: number
+  name: string
+  checksum: string
+}
+
+/**
+ * Applies what is missing, in order, each migration in a transaction of its own. Any number of nodes may call
+ * it at once; versions that only a newer release knows are left alone, since two releases may run side by side.
+ * @returns the names that were applied now
+ * @throws MigrationError when a migration fails, or an applied one was changed since
+ */
+export async function migrate(connectionString: string, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
+  const migrations = await readMigrations(options.directory)
+  const client = new pg.Client({ connectionString, application_name: 'tessera migrate' })
+  client.on('error', () => undefined) // the query under way fails, and says it
+  await client.connect()
+  try {
+    await prepareSession(client)
+    await client.query('select pg_advisory_lock($1)', [lockKey])
+    await client.query(schemaMigrations)
+    const pending = pendingOf(migrations, await appliedRows(client))
+    for (const migration of pending) {
+      await apply(client, migration)
+      options.log?.(`Applied migration ${migration.name}`)
+    }
+    return { applied: pending.map(({ name }) => name) }
+  } finally {
+    await client.end()
+  }
+}
+
+/** @returns the names of migrations that this release has and the database has not */
+export async function pendingMigrations(queryable: Queryable, directory?: string): Promise<string[]> {
+  const migrations = await readMigrations(directory)
+  const { rows } = await queryable.query(`select from pg_class where oid = to_regclass('schema_migrations')`)
+  const applied = rows.length > 0 ? await appliedRows(queryable) : []
+  return pendingOf(migrations, applied).map(({ name }) => name)
+}
+
+const schemaMigrations = `
+  create table if not exists schema_migrations (
+    version integer primary key,
+    name text not null,
+    checksum text not null,
+    applied_at timestamptz not null default now()
+  )`
+
+async function appliedRows(queryable: Queryable): Promise<AppliedRow[]> {
+  const { rows } = await queryable.query('select version, name, checksum from schema_migrations order by version')
+  return rows as AppliedRow[]
+}
+
+/** Limits that are right for requests are wrong here; and when we die, the lock is to be free at once. */
+async function prepareSession(client: pg.Client): Promise<void> {
+  await client.query('set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0')
+  await client.query(`set client_connection_check_interval = '1s'`).catch(() => undefined) // not on every system
+}
+
+async function readMigrations(directory = migrationsFolder): Promise<Migration[]> {
+  const files = (await readdir(directory).catch(emptyWhenMissing)).filter((file) => file.endsWith('.sql')).sort()
+  const migrations = await Promise.all(files.map((file) => readMigration(directory, file)))
+  for (const [index, { version, name }] of migrations.entries()) {
+    const before = migrations[index - 1]
+    if (before?.version === version) throw new MigrationError(`${before.name} and ${name} have one number: give the later one the next.`)
+  }
+  return migrations
+}
+
+async function readMigration(directory: string, file: string): Promise<Migration> {
+  const [, version] = /^(\d{4})_[a-z0-9_]+\.sql$/.exec(file) ?? []
+  if (version === undefined) throw new MigrationError(`${file} is no name for a migration: NNNN_name.sql is.`)
+  // A checkout may turn line ends round; that changes nothing.
+  const sql = (await readFile(path.join(directory, file), 'utf8')).replaceAll('\r\n', '\n')
+  return { version: Number(version), name: file.slice(0, -'.sql'.length), checksum: checksumOf(sql), sql }
+}
+
+const checksumOf = (sql: string) => createHash('sha256').update(sql).digest('hex')
+
+function emptyWhenMissing(error: unknown): string[] {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+  throw error
+}
+
+function pendingOf(migrations: readonly Migration[], applied: readonly AppliedRow[]): Migration[] {
+  const checksums = new Map(applied.map(({ version, checksum }) => [version, checksum]))
+  for (const { version, name, checksum } of migrations) {
+    const known = checksums.get(version)
+    if (known === undefined || known === checksum) continue
+    throw new MigrationError(`Migration ${name} was changed after it had been applied: restore it, and put the change into a new one.`)
+  }
+  const newest = Math.max(0, ...checksums.keys())
+  const pending = migrations.filter(({ version }) => !checksums.has(version))
+  const [late] = pending
+  if (late !== undefined && late.version < newest) {
+    throw new MigrationError(`Migration ${late.name} comes before ${newest}, which has been applied: give it a number after that.`)
+  }
+  return pending
+}
+
+async function apply(client: pg.Client, { version, name, checksum, sql }: Migration): Promise<void> {
+  try {
+    await client.query('begin')
+    await client.query(sql)
+    await client.query('insert into schema_migrations (version, name, checksum) values ($1, $2, $3)', [version, name, checksum])
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined)
+    throw new MigrationError(`Migration ${name} failed${lineOf(error, sql)}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** PostgreSQL counts characters; people read lines. */
+function lineOf(error: unknown, sql: string): string {
+  if (!(error instanceof pg.DatabaseError) || error.position === undefined) return ''
+  return ` in line ${sql.slice(0, Number(error.position) - 1).split('\n').length}`
+}

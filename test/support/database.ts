@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+
+/** What is needed of a tap test. */
+interface Teardown {
+  teardown(handler: () => unknown): unknown
+}
+
+export interface TestDatabase {
+  readonly connectionString: string
+  /** A connected client, closed at the end of the test. */
+  client(): Promise<pg.Client>
+}
+
+/** A migrated database of its own, gone at the end of the test. */
+export async function createTestDatabase(t: Teardown): Promise<TestDatabase> {
+  const template = new URL(templateUrl())
+  const name = `test_${process.pid}_${randomBytes(4).toString('hex')}`
+  await onServer(template, `create database ${name} template ${template.pathname.slice(1)}`)
+  const clients: pg.Client[] = []
+  t.teardown(async () => {
+    await Promise.all(clients.map((client) => client.end()))
+    await onServer(template, `drop database if exists ${name} with (force)`)
+  })
+  const { href: connectionString } = inDatabase(template, name)
+  return {
+    connectionString,
+    async client() {
+      const client = new pg.Client({ connectionString })
+      clients.push(client)
+      await client.connect()
+      return client
+    },
+  }
+}
+
+function templateUrl(): string {
+  const url = process.env.TESSERA_TEST_TEMPLATE_URL
+  if (url === undefined) {
+    throw new Error('This test needs the PostgreSQL server that `npm test` starts: run it with `npm test -- test/path/name.test.ts`.')
+  }
+  return url
+}
+
+function inDatabase(url: URL, name: string): URL {
+  const other = new URL(url)
+  other.pathname = `/${name}`
+  return other
+}
+
+/** Not from the template itself: a database that somebody is connected to cannot be copied. */
+async function onServer(template: URL, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: inDatabase(template, 'postgres').href })
+  await client.connect()
+  await client.query(statement).finally(() => client.end())
+}
