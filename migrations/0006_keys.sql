@@ -20,6 +20,7 @@ CREATE TABLE key_wraps (
   kid text NOT NULL,
   kek_id text NOT NULL,
   wrapped bytea NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT tessera_now(),
   PRIMARY KEY (kid, kek_id)
 );
 COMMENT ON TABLE key_wraps IS

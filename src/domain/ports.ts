@@ -172,7 +172,10 @@ export interface AttemptCounter {
   readonly origin: 'known' | 'unknown'
 }
 
-export type Reservation = { readonly verdict: 'granted'; readonly id: string } | { readonly verdict: 'locked' | 'pin_closed' | 'busy' }
+export type Reservation =
+  | { readonly verdict: 'granted'; readonly id: string }
+  | { readonly verdict: 'locked' | 'pin_closed' }
+  | { readonly verdict: 'busy' }
 
 export interface LockoutPolicy {
   readonly freeFailures: number
@@ -251,8 +254,8 @@ export interface Keys {
   retireSigningKeys(lifetimeSeconds: number): Promise<string[]>
   wraps(): Promise<KeyWrap[]>
   insertWraps(wraps: readonly KeyWrap[]): Promise<void>
-  /** Once the master secret has been changed everywhere. */
-  deleteWrapsExcept(kekId: string): Promise<void>
+  /** Once the master secret has been changed everywhere: wraps of other secrets whose first wrap is older than this one's. */
+  deleteSupersededWraps(kekId: string): Promise<void>
   /** Tells every node to read the signing keys again. */
   notifyChange(): Promise<void>
 }
@@ -265,12 +268,31 @@ export interface AuditTrail {
 
 /** What the service needs of the access token machinery (plugins/access-token.ts). */
 export interface AccessTokens {
-  /** Compact JWS. Claims `iss`, `aud`, `iat`, `jti` are added. */
+  /** Compact JWS of exactly these claims, by the current signing key; its header begins with `kid`. */
   sign(claims: Readonly<Record<string, unknown>>, typ: 'at+jwt' | 'JWT'): string
+  /**
+   * Signature, algorithm, key and header, and the claims that every access token has.
+   * @throws AuthError access_token_invalid | access_token_expired
+   */
+  verify(token: string): Promise<AccessClaims>
+}
+
+export interface AccessClaims {
+  readonly sub: string
+  readonly sid: string
+  readonly ep: number
+  readonly jti: string
+  readonly scope: string
+  readonly amr: readonly string[]
+  readonly exp: number
+  readonly username: string | null
+  readonly email: string | null
 }
 
 /** The live revocations, in memory (plugins/revocations.ts). */
 export interface RevocationCheck {
   /** @throws AuthError unavailable when memory is stale and the database does not answer */
   isTokenDead(token: TokenIdentity): Promise<boolean>
+  /** Whether what memory holds is recent enough to be believed. */
+  isFresh(): boolean
 }

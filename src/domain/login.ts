@@ -1,0 +1,232 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { AuditEvent } from './audit.js'
+import { AuthError } from './errors.js'
+import type { Fairness } from './hash-queue.js'
+import { issueGrant, type Grant } from './grants.js'
+import { lockoutPolicy, reserveAttempt, type DecidedReservation, type Factor } from './lockout.js'
+import type { AuthenticationMethod, Origin, SessionState } from './model.js'
+import { networkOf } from './network.js'
+import { hashPin, verifyPin } from './passwords.js'
+import type { AttemptCounter, Identifier, LoginRecord, Repository } from './ports.js'
+import { decodeRefreshToken } from './refresh-token.js'
+import type { DialectPolicy, Service } from './service.js'
+import { endSession } from './sessions.js'
+import { consumeSecondFactor, readSecondFactor, type SecondFactor } from './totp.js'
+
+export interface LoginAttempt {
+  readonly dialect: DialectPolicy
+  readonly identifier: Identifier
+  readonly factor: Factor
+  readonly secret: string
+  readonly otp: string | null
+  readonly origin: Origin
+  /** Refresh tokens that came as cookies: a live one of this user makes the origin a known one. */
+  readonly refreshCookies: readonly string[]
+  /** The refresh cookie of this very dialect: its session ends once the login has succeeded. */
+  readonly replaces: string | null
+}
+
+/** Why a login failed. For the audit, never for the client. */
+type Refusal = 'unknown_user' | 'no_such_credential' | 'suspended' | 'wrong_secret' | 'locked' | 'pin_closed' | 'otp_missing' | 'otp_wrong' | 'changed_meanwhile'
+
+/**
+ * Opens a session for who knows the secret, and the second factor where one is enabled.
+ * @throws AuthError invalid_credentials | unknown_user | invalid_otp | unavailable. All three refusals take the same steps, and
+ *   the same time, whatever the reason; which of them a client can tell apart is its dialect's error table
+ */
+export async function login(service: Service, attempt: LoginAttempt): Promise<Grant> {
+  const record = await service.repository.users.findForLogin(attempt.identifier, networkOf(attempt.origin.ip))
+  const counter = await counterOf(service, attempt, record)
+  return withVerifiedUser(service, { ...attempt, record, counter }, (verified) => openSession(service, attempt, verified))
+}
+
+/** Strangers and known origins are counted apart, so that a stranger's guesses never lock the owner out. */
+async function counterOf(service: Service, attempt: LoginAttempt, record: LoginRecord | null): Promise<AttemptCounter> {
+  const { by, canonical } = attempt.identifier
+  if (record === null) return { subject: `unknown:${service.keyring.hmac('log_hash', `${by}:${canonical}`).toString('base64url')}`, origin: 'unknown' }
+  const known = record.networkKnown || (await hasLiveCookie(service, attempt.refreshCookies, record.user.id))
+  return { subject: record.user.id, origin: known ? 'known' : 'unknown' }
+}
+
+async function hasLiveCookie(service: Service, cookies: readonly string[], userId: string): Promise<boolean> {
+  for (const cookie of cookies) {
+    const token = decodeRefreshToken(cookie, service.keyring)
+    const state = token && (await service.repository.sessions.find(token.sessionId))
+    if (state?.alive && state.user.id === userId) return true
+  }
+  return false
+}
+
+/** A secret to be checked against a user who may not exist. */
+export interface Verification {
+  readonly record: LoginRecord | null
+  readonly counter: AttemptCounter
+  readonly factor: Factor
+  readonly secret: string
+  readonly otp: string | null
+  readonly origin: Origin
+  readonly dialect?: DialectPolicy
+}
+
+export interface Verified {
+  readonly record: LoginRecord
+  readonly counter: AttemptCounter
+  readonly reservationId: string
+  readonly secondFactor: SecondFactor | null
+  readonly amr: readonly AuthenticationMethod[]
+}
+
+/**
+ * Reserves an attempt, checks the secret and the second factor, and runs `then` for the verified user; `then` settles the
+ * success inside its own transaction (`settleVerified`). Whatever fails is counted and audited.
+ */
+export async function withVerifiedUser<T>(service: Service, verification: Verification, then: (verified: Verified) => Promise<T>): Promise<T> {
+  const { record, counter } = verification
+  const reservation = await reserveAttempt(service.repository.attempts, counter, verification.factor)
+  const reservationId = reservation.verdict === 'granted' ? reservation.id : null
+  try {
+    const refusal = await evaluate(service, verification, reservation.verdict)
+    if (refusal !== null || record === null || reservationId === null) throw new Refused(refusal ?? 'unknown_user')
+    const secondFactor = readSecondFactor(service, record, verification.otp)
+    if (secondFactor === 'missing' || secondFactor === 'wrong') throw new Refused(`otp_${secondFactor}`)
+    const amr: AuthenticationMethod[] = [verification.factor === 'pin' ? 'pin' : 'pwd', ...(secondFactor ? (['otp'] as const) : [])]
+    return await then({ record, counter, reservationId, secondFactor, amr })
+  } catch (error) {
+    if (error instanceof Refused) return refuse(service, verification, reservationId, error.refusal)
+    await releaseQuietly(service, counter, reservationId)
+    throw error
+  }
+}
+
+/** Carries the reason from the step that found it to the one place that counts, audits and answers it. */
+class Refused extends Error {
+  constructor(readonly refusal: Refusal) {
+    super(refusal)
+  }
+}
+
+/** The same work for every reason: what must not be compared is compared with a hash that nothing matches. */
+async function evaluate(service: Service, verification: Verification, verdict: DecidedReservation['verdict']): Promise<Refusal | null> {
+  const { record, factor, secret } = verification
+  const refusal = refusalBefore(record, factor, verdict)
+  const comparable = refusal === null ? record : null
+  const matches = await compare(service, comparable, factor, secret, fairnessOf(verification))
+  return refusal ?? (matches ? null : 'wrong_secret')
+}
+
+function refusalBefore(record: LoginRecord | null, factor: Factor, verdict: DecidedReservation['verdict']): Refusal | null {
+  if (record === null) return 'unknown_user'
+  if (verdict !== 'granted') return verdict
+  if (record.user.status !== 'active') return 'suspended'
+  const credential = factor === 'pin' ? record.pin : record.passwordHash
+  return credential === null ? 'no_such_credential' : null
+}
+
+function compare(service: Service, record: LoginRecord | null, factor: Factor, secret: string, fairness: Fairness): Promise<boolean> {
+  return factor === 'pin'
+    ? verifyPin(service.hasher, service.keyring, record?.pin ?? null, secret, fairness)
+    : service.hasher.verify(record?.passwordHash ?? null, secret, fairness)
+}
+
+export const fairnessOf = (verification: { origin: Origin; counter: AttemptCounter }): Fairness => ({
+  address: networkOf(verification.origin.ip),
+  account: verification.counter.subject,
+})
+
+async function refuse(service: Service, verification: Verification, reservationId: string | null, refusal: Refusal): Promise<never> {
+  const { record, counter, factor } = verification
+  await service.repository.transaction(async (tx) => {
+    await tx.attempts.settleFailure(counter, reservationId, factor, lockoutPolicy)
+    await tx.audit.append(failureEvent(verification, refusal))
+  })
+  if (refusal === 'otp_missing' || refusal === 'otp_wrong') throw new AuthError('invalid_otp', { cause: refusal })
+  throw new AuthError(record === null ? 'unknown_user' : 'invalid_credentials', { cause: refusal })
+}
+
+function failureEvent({ record, counter, factor, origin, dialect }: Verification, refusal: Refusal): AuditEvent {
+  return {
+    type: refusal === 'locked' || refusal === 'pin_closed' ? 'login_locked' : 'login_failed',
+    actor: { kind: 'user', id: counter.subject },
+    userId: record?.user.id ?? null,
+    dialect: dialect?.name ?? null,
+    origin,
+    detail: { reason: refusal, factor, known_origin: counter.origin === 'known' },
+  }
+}
+
+/** What was reserved and not evaluated (the queue was full, the database went away) is no failure. */
+async function releaseQuietly(service: Service, counter: AttemptCounter, reservationId: string | null): Promise<void> {
+  if (reservationId === null) return
+  // The reservation lapses by itself; the error that brought us here is the one to report.
+  await service.repository.attempts.release(counter, reservationId).catch(() => undefined)
+}
+
+/** Inside the transaction of what the verification was for. The second factor is used up here, or the transaction fails. */
+export async function settleVerified(service: Service, tx: Repository, verified: Verified, origin: Origin): Promise<void> {
+  const { record, secondFactor } = verified
+  await tx.attempts.settleSuccess(verified.counter, verified.reservationId, lockoutPolicy)
+  if (secondFactor === null) return
+  if (!(await consumeSecondFactor(service, tx, record.user.id, secondFactor))) throw new Refused('otp_wrong')
+  if (secondFactor.kind === 'recovery_code') {
+    await tx.audit.append({ type: 'recovery_code_used', actor: { kind: 'user', id: record.user.id }, userId: record.user.id, origin })
+  }
+}
+
+async function openSession(service: Service, attempt: LoginAttempt, verified: Verified): Promise<Grant> {
+  const { user } = verified.record
+  const state = await service.repository.transaction(async (tx) => {
+    await settleVerified(service, tx, verified, attempt.origin)
+    const opened = await tx.sessions.open(newSession(attempt, verified))
+    if (opened === null) throw new Refused('changed_meanwhile')
+    await tx.users.rememberNetwork(user.id, networkOf(attempt.origin.ip))
+    await endReplaced(service, tx, attempt)
+    await tx.audit.append(successEvent(attempt, opened))
+    return opened
+  })
+  await rehashIfOutdated(service, attempt, verified)
+  return issueGrant(service, attempt.dialect, state, { key: service.keyring.current('refresh'), generation: 0 })
+}
+
+const newSession = ({ dialect, origin }: LoginAttempt, { record, amr }: Verified) => ({
+  id: uuidv7(),
+  userId: record.user.id,
+  dialect: dialect.name,
+  amr,
+  ip: origin.ip,
+  userAgent: origin.userAgent,
+  epoch: record.user.epoch,
+  lifetimeSeconds: dialect.refreshSeconds,
+  idleSeconds: dialect.idleSeconds,
+})
+
+async function endReplaced(service: Service, tx: Repository, { replaces, dialect, origin }: LoginAttempt): Promise<void> {
+  const token = replaces === null ? null : decodeRefreshToken(replaces, service.keyring)
+  if (token?.dialect === dialect.name) await endSession(tx, { sessionId: token.sessionId, because: 'replaced', origin, actor: null })
+}
+
+const successEvent = ({ dialect, origin }: LoginAttempt, { session, user }: SessionState): AuditEvent => ({
+  type: 'login_succeeded',
+  actor: { kind: 'user', id: user.id },
+  userId: user.id,
+  sessionId: session.id,
+  dialect: dialect.name,
+  origin,
+  detail: { amr: session.amr },
+})
+
+/** A raised cost takes effect here, where the secret is at hand. Best effort: the login has succeeded already. */
+async function rehashIfOutdated(service: Service, attempt: LoginAttempt, verified: Verified): Promise<void> {
+  const { record } = verified
+  const stored = attempt.factor === 'pin' ? (record.pin?.hash ?? null) : record.passwordHash
+  if (stored === null || !service.hasher.isOutdated(stored)) return
+  try {
+    const fairness = fairnessOf({ origin: attempt.origin, counter: verified.counter })
+    if (attempt.factor === 'pin') {
+      await service.repository.credentials.replacePinHash(record.user.id, stored, await hashPin(service.hasher, service.keyring, attempt.secret, fairness))
+    } else {
+      await service.repository.credentials.replacePasswordHash(record.user.id, stored, await service.hasher.hash(attempt.secret, fairness))
+    }
+  } catch (error) {
+    if (!(error instanceof AuthError && error.code === 'unavailable')) throw error
+  }
+}

@@ -1,0 +1,89 @@
+import { AuthError } from './errors.js'
+import { issueGrant, type Grant } from './grants.js'
+import type { Origin, SessionState } from './model.js'
+import { decodeRefreshToken, type PresentedRefreshToken } from './refresh-token.js'
+import type { DialectPolicy, Service } from './service.js'
+import { endSession } from './sessions.js'
+
+export interface RefreshAttempt {
+  readonly dialect: DialectPolicy
+  readonly token: string
+  readonly origin: Origin
+}
+
+/**
+ * Turns a presented refresh token into a fresh grant.
+ * @param attempt.token compact JWS, `typ` rt+jwt
+ * @returns a grant with the successor: the very same bytes when it is asked for again within the grace window
+ * @throws AuthError refresh_invalid | unavailable
+ * @see RFC 9700 §4.14.2, docs/sessions.md
+ */
+export async function refresh(service: Service, attempt: RefreshAttempt): Promise<Grant> {
+  const presented = decodeRefreshToken(attempt.token, service.keyring)
+  if (presented === null) throw invalid('forged')
+  if (presented.dialect !== attempt.dialect.name) return refuseMisdirected(service, attempt, presented)
+  return (await rotate(service, attempt, presented)) ?? (await rotate(service, attempt, presented)) ?? refuseDead()
+}
+
+/**
+ * One try. The statement that advances reads the user from its snapshot: where a password change moved both the user and this
+ * session while it waited for the row, it finds nothing although the session lives. Then, and only then, the answer is null.
+ */
+async function rotate(service: Service, { dialect, origin }: RefreshAttempt, presented: PresentedRefreshToken): Promise<Grant | null> {
+  const { sessions } = service.repository
+  const advanced = await sessions.advance(presented.sessionId, presented.generation, dialect.name, dialect.idleSeconds)
+  if (advanced) return issueGrant(service, dialect, advanced, { key: presented.key, generation: advanced.session.generation })
+  const state = await sessions.find(presented.sessionId)
+  switch (judge(presented.generation, state, dialect, service.settings.refreshGraceSeconds)) {
+    case 'current':
+      return null
+    case 'again':
+      return state && issueGrant(service, dialect, state, { key: presented.key, generation: state.session.generation })
+    case 'ahead':
+      return refuseAhead(service, presented, state, origin)
+    case 'reused':
+      return refuseReused(service, presented, origin)
+    case 'dead':
+      return refuseDead()
+  }
+}
+
+export type Judgement = 'dead' | 'current' | 'again' | 'ahead' | 'reused'
+
+/** What a genuine token of generation g is worth, the session being at generation G (sessions-and-tokens.md, Rotation). */
+export function judge(g: number, state: SessionState | null, dialect: Pick<DialectPolicy, 'name' | 'staticClients'>, graceSeconds: number): Judgement {
+  if (!state?.alive || state.session.dialect !== dialect.name) return 'dead'
+  const { generation } = state.session
+  if (g > generation) return 'ahead'
+  if (g === generation) return 'current'
+  const isRecent = state.secondsSinceRotation !== null && state.secondsSinceRotation < graceSeconds
+  if (g === generation - 1 && isRecent) return 'again'
+  if (g === 0 && generation === 1 && dialect.staticClients) return 'again'
+  return 'reused'
+}
+
+const invalid = (cause: string): AuthError => new AuthError('refresh_invalid', { cause })
+
+function refuseDead(): never {
+  throw invalid('dead')
+}
+
+/** A genuine token at another dialect's door: nothing is rotated, nothing revoked. */
+async function refuseMisdirected(service: Service, { dialect, origin }: RefreshAttempt, presented: PresentedRefreshToken): Promise<never> {
+  const detail = { presented_at: dialect.name, issued_by: presented.dialect }
+  await service.repository.audit.append({ type: 'refresh_misdirected', actor: { kind: 'user', id: 'unknown' }, sessionId: presented.sessionId, dialect: dialect.name, origin, detail })
+  throw invalid('misdirected')
+}
+
+/** Nobody can hold it: either the database was restored from a backup, or the refresh key is known outside. */
+async function refuseAhead(service: Service, presented: PresentedRefreshToken, state: SessionState | null, origin: Origin): Promise<never> {
+  const detail = { presented: presented.generation, current: state?.session.generation ?? null }
+  await service.repository.audit.append({ type: 'refresh_ahead', actor: { kind: 'user', id: state?.user.id ?? 'unknown' }, userId: state?.user.id ?? null, sessionId: presented.sessionId, dialect: presented.dialect, origin, detail })
+  throw invalid('ahead')
+}
+
+/** Somebody else used the successor: the session ends, and has ended before the answer goes out. */
+async function refuseReused(service: Service, presented: PresentedRefreshToken, origin: Origin): Promise<never> {
+  await endSession(service.repository, { sessionId: presented.sessionId, because: 'refresh_reused', origin, actor: null })
+  throw invalid('reused')
+}

@@ -1,0 +1,35 @@
+import type { Hasher } from './passwords.js'
+import type { Keyring } from './keyring.js'
+import type { DialectName, User } from './model.js'
+import type { AccessTokens, Clock, Repository, RevocationCheck } from './ports.js'
+
+/** What of a dialect the domain must know. Everything else about it stays in routes/«dialect». */
+export interface DialectPolicy {
+  readonly name: DialectName
+  readonly accessSeconds: number
+  readonly refreshSeconds: number
+  /** null: no sliding end. */
+  readonly idleSeconds: number | null
+  /** Its clients may keep their first refresh token (sessions-and-tokens.md, static clients). */
+  readonly staticClients: boolean
+  /** What it adds to the claims of an access token. */
+  accessClaims(user: User): Readonly<Record<string, unknown>>
+}
+
+/** Everything a step of the domain works with. Put together once, in src/app.ts. */
+export interface Service {
+  readonly repository: Repository
+  readonly clock: Clock
+  readonly hasher: Hasher
+  readonly keyring: Keyring
+  readonly accessTokens: AccessTokens
+  readonly revocations: RevocationCheck
+  readonly settings: ServiceSettings
+}
+
+export interface ServiceSettings {
+  readonly issuer: string
+  readonly audience: string
+  readonly refreshGraceSeconds: number
+  readonly dialects: Readonly<Record<DialectName, DialectPolicy>>
+}

@@ -1,0 +1,41 @@
+import type { Actor, Origin, Session } from './model.js'
+import type { Repository, SessionEnd } from './ports.js'
+
+export interface EndOfSession {
+  readonly sessionId: string
+  readonly because: SessionEnd
+  readonly origin: Origin | null
+  /** null: the user of the session. */
+  readonly actor: Actor | null
+}
+
+const eventTypes = {
+  logout: 'logout',
+  replaced: 'session_ended',
+  refresh_reused: 'refresh_reused',
+  ended_by_user: 'session_ended',
+  ended_by_operator: 'session_ended',
+  token_revoked: 'token_revoked',
+} as const satisfies Record<SessionEnd, string>
+
+/**
+ * Ends one session: the row, the word to all nodes and the audit event, together.
+ * @returns the session, or null when it had ended before: then nothing happens
+ */
+export async function endSession(repository: Repository, end: EndOfSession): Promise<Session | null> {
+  return repository.transaction(async (tx) => {
+    const session = await tx.sessions.revoke(end.sessionId, end.because)
+    if (session === null) return null
+    await tx.revocations.announce({ kind: 'session', subject: session.id })
+    await tx.audit.append({
+      type: eventTypes[end.because],
+      actor: end.actor ?? { kind: 'user', id: session.userId },
+      userId: session.userId,
+      sessionId: session.id,
+      dialect: session.dialect,
+      origin: end.origin,
+      detail: { because: end.because },
+    })
+    return session
+  })
+}

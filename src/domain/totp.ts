@@ -1,0 +1,77 @@
+import { Secret, TOTP } from 'otpauth'
+import { randomInt } from 'node:crypto'
+import type { LoginRecord, Repository } from './ports.js'
+import type { Service } from './service.js'
+
+/** A second factor that fits, and is not used up yet. */
+export type SecondFactor = { readonly kind: 'totp'; readonly step: number } | { readonly kind: 'recovery_code'; readonly hash: Buffer }
+
+const periodSeconds = 30
+const toleratedSteps = 1
+
+const totpOf = (secret: Buffer): TOTP => new TOTP({ algorithm: 'SHA1', digits: 6, period: periodSeconds, secret: new Secret({ buffer: bufferOf(secret) }) })
+
+const bufferOf = (bytes: Buffer): ArrayBuffer => new Uint8Array(bytes).buffer
+
+/**
+ * The step whose code was given, now or one step to either side.
+ * @returns null when it is no code of those
+ * @see RFC 6238 §5.2
+ */
+export function matchingStep(secret: Buffer, otp: string, now: Date): number | null {
+  if (!/^[0-9]{6}$/.test(otp)) return null
+  const delta = totpOf(secret).validate({ token: otp, timestamp: now.getTime(), window: toleratedSteps })
+  return delta === null ? null : Math.floor(now.getTime() / 1000 / periodSeconds) + delta
+}
+
+/** @returns null when the user has no second factor */
+export function readSecondFactor(service: Service, record: LoginRecord, otp: string | null): SecondFactor | 'missing' | 'wrong' | null {
+  if (record.totp === null) return null
+  if (otp === null || otp === '') return 'missing'
+  const secret = service.keyring.unseal('totp', record.totp.sealedSecret, record.user.id)
+  if (secret === null) throw new Error('the totp secret of a user does not open')
+  const step = matchingStep(secret, otp, service.clock.now())
+  if (step !== null) return { kind: 'totp', step }
+  const code = normaliseRecoveryCode(otp)
+  return code === null ? 'wrong' : { kind: 'recovery_code', hash: recoveryCodeHash(service, record.user.id, code) }
+}
+
+/** @returns false when the code was used before, or was none */
+export const consumeSecondFactor = (service: Service, repository: Repository, userId: string, factor: SecondFactor): Promise<boolean> =>
+  factor.kind === 'totp'
+    ? repository.credentials.consumeTotpStep(userId, factor.step)
+    : repository.credentials.consumeRecoveryCode(userId, factor.hash)
+
+/** Without letters and digits that are mistaken for each other; 10 of 31 are 49 bits, behind the lockout. */
+const alphabet = '23456789abcdefghjkmnpqrstuvwxyz'
+const recoveryCodeCount = 10
+const recoveryCodePattern = new RegExp(`^[${alphabet}]{10}$`)
+
+/** `xxxxx-xxxxx`, shown once. */
+export const newRecoveryCodes = (): string[] =>
+  Array.from({ length: recoveryCodeCount }, () => {
+    const letters = Array.from({ length: 10 }, () => alphabet.charAt(randomInt(alphabet.length))).join('')
+    return `${letters.slice(0, 5)}-${letters.slice(5)}`
+  })
+
+export function normaliseRecoveryCode(given: string): string | null {
+  const code = given.toLowerCase().replace(/[\s-]/g, '')
+  return recoveryCodePattern.test(code) ? code : null
+}
+
+export const recoveryCodeHash = (service: Service, userId: string, code: string): Buffer =>
+  service.keyring.hmac('totp', `recovery:${userId}:${normaliseRecoveryCode(code) ?? ''}`)
+
+export const newTotpSecret = (): Buffer => Buffer.from(new Secret({ size: 20 }).bytes)
+
+export const base32 = (secret: Buffer): string => new Secret({ buffer: bufferOf(secret) }).base32
+
+/** @returns null for what is no base32 */
+export function fromBase32(text: string): Buffer | null {
+  const compact = text.replace(/\s/g, '').replace(/=+$/, '').toUpperCase()
+  return /^[A-Z2-7]{16,128}$/.test(compact) ? Buffer.from(Secret.fromBase32(compact).bytes) : null
+}
+
+/** What an authenticator reads from a QR code. */
+export const otpauthUrl = (secret: Buffer, issuer: string, label: string): string =>
+  new TOTP({ issuer, label, algorithm: 'SHA1', digits: 6, period: periodSeconds, secret: new Secret({ buffer: bufferOf(secret) }) }).toString()
