@@ -1,9 +1,10 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { AuditEvent } from './audit.js'
+import { countedAttempt, fairnessOf, Refused, type AttemptSubject, type Refusal } from './counted-attempt.js'
 import { AuthError } from './errors.js'
 import type { Fairness } from './hash-queue.js'
 import { issueGrant, type Grant } from './grants.js'
-import { lockoutPolicy, reserveAttempt, type DecidedReservation, type Factor } from './lockout.js'
+import { lockoutPolicy, type DecidedReservation, type Factor } from './lockout.js'
 import type { AuthenticationMethod, Origin, SessionState } from './model.js'
 import { networkOf } from './network.js'
 import { hashPin, verifyPin } from './passwords.js'
@@ -25,9 +26,6 @@ export interface LoginAttempt {
   /** The refresh cookie of this very dialect: its session ends once the login has succeeded. */
   readonly replaces: string | null
 }
-
-/** Why a login failed. For the audit, never for the client. */
-type Refusal = 'unknown_user' | 'no_such_credential' | 'suspended' | 'wrong_secret' | 'locked' | 'pin_closed' | 'otp_missing' | 'otp_wrong' | 'changed_meanwhile'
 
 /**
  * Opens a session for who knows the secret, and the second factor where one is enabled.
@@ -58,14 +56,9 @@ async function hasLiveCookie(service: Service, cookies: readonly string[], userI
 }
 
 /** A secret to be checked against a user who may not exist. */
-export interface Verification {
-  readonly record: LoginRecord | null
-  readonly counter: AttemptCounter
-  readonly factor: Factor
+export interface Verification extends AttemptSubject {
   readonly secret: string
   readonly otp: string | null
-  readonly origin: Origin
-  readonly dialect?: DialectPolicy
 }
 
 export interface Verified {
@@ -77,32 +70,19 @@ export interface Verified {
 }
 
 /**
- * Reserves an attempt, checks the secret and the second factor, and runs `then` for the verified user; `then` settles the
- * success inside its own transaction (`settleVerified`). Whatever fails is counted and audited.
+ * Checks the secret and the second factor as one counted attempt, and runs `then` for the verified user; `then` settles the
+ * success inside its own transaction (`settleVerified`).
  */
 export async function withVerifiedUser<T>(service: Service, verification: Verification, then: (verified: Verified) => Promise<T>): Promise<T> {
-  const { record, counter } = verification
-  const reservation = await reserveAttempt(service.repository.attempts, counter, verification.factor)
-  const reservationId = reservation.verdict === 'granted' ? reservation.id : null
-  try {
+  const { record, counter, factor } = verification
+  return countedAttempt(service, verification, async (reservation) => {
     const refusal = await evaluate(service, verification, reservation.verdict)
-    if (refusal !== null || record === null || reservationId === null) throw new Refused(refusal ?? 'unknown_user')
+    if (refusal !== null || record === null || reservation.verdict !== 'granted') throw new Refused(refusal ?? 'unknown_user')
     const secondFactor = readSecondFactor(service, record, verification.otp)
     if (secondFactor === 'missing' || secondFactor === 'wrong') throw new Refused(`otp_${secondFactor}`)
-    const amr: AuthenticationMethod[] = [verification.factor === 'pin' ? 'pin' : 'pwd', ...(secondFactor ? (['otp'] as const) : [])]
-    return await then({ record, counter, reservationId, secondFactor, amr })
-  } catch (error) {
-    if (error instanceof Refused) return refuse(service, verification, reservationId, error.refusal)
-    await releaseQuietly(service, counter, reservationId)
-    throw error
-  }
-}
-
-/** Carries the reason from the step that found it to the one place that counts, audits and answers it. */
-class Refused extends Error {
-  constructor(readonly refusal: Refusal) {
-    super(refusal)
-  }
+    const amr: AuthenticationMethod[] = [factor === 'pin' ? 'pin' : 'pwd', ...(secondFactor ? (['otp'] as const) : [])]
+    return then({ record, counter, reservationId: reservation.id, secondFactor, amr })
+  })
 }
 
 /** The same work for every reason: what must not be compared is compared with a hash that nothing matches. */
@@ -128,45 +108,12 @@ function compare(service: Service, record: LoginRecord | null, factor: Factor, s
     : service.hasher.verify(record?.passwordHash ?? null, secret, fairness)
 }
 
-export const fairnessOf = (verification: { origin: Origin; counter: AttemptCounter }): Fairness => ({
-  address: networkOf(verification.origin.ip),
-  account: verification.counter.subject,
-})
-
-async function refuse(service: Service, verification: Verification, reservationId: string | null, refusal: Refusal): Promise<never> {
-  const { record, counter, factor } = verification
-  await service.repository.transaction(async (tx) => {
-    await tx.attempts.settleFailure(counter, reservationId, factor, lockoutPolicy)
-    await tx.audit.append(failureEvent(verification, refusal))
-  })
-  if (refusal === 'otp_missing' || refusal === 'otp_wrong') throw new AuthError('invalid_otp', { cause: refusal })
-  throw new AuthError(record === null ? 'unknown_user' : 'invalid_credentials', { cause: refusal })
-}
-
-function failureEvent({ record, counter, factor, origin, dialect }: Verification, refusal: Refusal): AuditEvent {
-  return {
-    type: refusal === 'locked' || refusal === 'pin_closed' ? 'login_locked' : 'login_failed',
-    actor: { kind: 'user', id: counter.subject },
-    userId: record?.user.id ?? null,
-    dialect: dialect?.name ?? null,
-    origin,
-    detail: { reason: refusal, factor, known_origin: counter.origin === 'known' },
-  }
-}
-
-/** What was reserved and not evaluated (the queue was full, the database went away) is no failure. */
-async function releaseQuietly(service: Service, counter: AttemptCounter, reservationId: string | null): Promise<void> {
-  if (reservationId === null) return
-  // The reservation lapses by itself; the error that brought us here is the one to report.
-  await service.repository.attempts.release(counter, reservationId).catch(() => undefined)
-}
-
 /** Inside the transaction of what the verification was for. The second factor is used up here, or the transaction fails. */
-export async function settleVerified(service: Service, tx: Repository, verified: Verified, origin: Origin): Promise<void> {
+export async function settleVerified(tx: Repository, verified: Verified, origin: Origin): Promise<void> {
   const { record, secondFactor } = verified
   await tx.attempts.settleSuccess(verified.counter, verified.reservationId, lockoutPolicy)
   if (secondFactor === null) return
-  if (!(await consumeSecondFactor(service, tx, record.user.id, secondFactor))) throw new Refused('otp_wrong')
+  if (!(await consumeSecondFactor(tx, record.user.id, secondFactor))) throw new Refused('otp_wrong')
   if (secondFactor.kind === 'recovery_code') {
     await tx.audit.append({ type: 'recovery_code_used', actor: { kind: 'user', id: record.user.id }, userId: record.user.id, origin })
   }
@@ -175,7 +122,7 @@ export async function settleVerified(service: Service, tx: Repository, verified:
 async function openSession(service: Service, attempt: LoginAttempt, verified: Verified): Promise<Grant> {
   const { user } = verified.record
   const state = await service.repository.transaction(async (tx) => {
-    await settleVerified(service, tx, verified, attempt.origin)
+    await settleVerified(tx, verified, attempt.origin)
     const opened = await tx.sessions.open(newSession(attempt, verified))
     if (opened === null) throw new Refused('changed_meanwhile')
     await tx.users.rememberNetwork(user.id, networkOf(attempt.origin.ip))

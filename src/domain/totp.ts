@@ -37,7 +37,7 @@ export function readSecondFactor(service: Service, record: LoginRecord, otp: str
 }
 
 /** @returns false when the code was used before, or was none */
-export const consumeSecondFactor = (service: Service, repository: Repository, userId: string, factor: SecondFactor): Promise<boolean> =>
+export const consumeSecondFactor = (repository: Repository, userId: string, factor: SecondFactor): Promise<boolean> =>
   factor.kind === 'totp'
     ? repository.credentials.consumeTotpStep(userId, factor.step)
     : repository.credentials.consumeRecoveryCode(userId, factor.hash)

@@ -1,0 +1,86 @@
+import type { AuditEvent } from './audit.js'
+import { AuthError } from './errors.js'
+import type { Fairness } from './hash-queue.js'
+import { lockoutPolicy, reserveAttempt, type DecidedReservation, type Factor } from './lockout.js'
+import type { Origin } from './model.js'
+import { networkOf } from './network.js'
+import type { AttemptCounter, LoginRecord } from './ports.js'
+import type { DialectPolicy, Service } from './service.js'
+
+/** Why an attempt failed. For the audit, never for the client. */
+export type Refusal =
+  | 'unknown_user'
+  | 'no_such_credential'
+  | 'suspended'
+  | 'wrong_secret'
+  | 'locked'
+  | 'pin_closed'
+  | 'otp_missing'
+  | 'otp_wrong'
+  | 'changed_meanwhile'
+
+/** Carries the reason from the step that found it to the one place that counts, audits and answers it. */
+export class Refused extends Error {
+  constructor(readonly refusal: Refusal) {
+    super(refusal)
+  }
+}
+
+/** Whose attempt it is, and from where. */
+export interface AttemptSubject {
+  /** null: nobody has that name. */
+  readonly record: LoginRecord | null
+  readonly counter: AttemptCounter
+  readonly factor: Factor
+  readonly origin: Origin
+  readonly dialect?: DialectPolicy
+}
+
+/**
+ * One guess at a secret, whatever the secret: reserved before it is evaluated, counted and audited when `evaluate` throws
+ * `Refused`, released when it could not be evaluated. The success is settled by `evaluate`, in the transaction of its effect.
+ * @throws AuthError invalid_credentials | unknown_user | invalid_otp, and whatever else `evaluate` throws
+ */
+export async function countedAttempt<T>(service: Service, subject: AttemptSubject, evaluate: (reservation: DecidedReservation) => Promise<T>): Promise<T> {
+  const reservation = await reserveAttempt(service.repository.attempts, subject.counter, subject.factor)
+  const reservationId = reservation.verdict === 'granted' ? reservation.id : null
+  try {
+    return await evaluate(reservation)
+  } catch (error) {
+    if (error instanceof Refused) return refuse(service, subject, reservationId, error.refusal)
+    await releaseQuietly(service, subject.counter, reservationId)
+    throw error
+  }
+}
+
+async function refuse(service: Service, subject: AttemptSubject, reservationId: string | null, refusal: Refusal): Promise<never> {
+  await service.repository.transaction(async (tx) => {
+    await tx.attempts.settleFailure(subject.counter, reservationId, subject.factor, lockoutPolicy)
+    await tx.audit.append(failureEvent(subject, refusal))
+  })
+  if (refusal === 'otp_missing' || refusal === 'otp_wrong') throw new AuthError('invalid_otp', { cause: refusal })
+  throw new AuthError(subject.record === null ? 'unknown_user' : 'invalid_credentials', { cause: refusal })
+}
+
+function failureEvent({ record, counter, factor, origin, dialect }: AttemptSubject, refusal: Refusal): AuditEvent {
+  return {
+    type: refusal === 'locked' || refusal === 'pin_closed' ? 'login_locked' : 'login_failed',
+    actor: { kind: 'user', id: counter.subject },
+    userId: record?.user.id ?? null,
+    dialect: dialect?.name ?? null,
+    origin,
+    detail: { reason: refusal, factor, known_origin: counter.origin === 'known' },
+  }
+}
+
+/** What was reserved and not evaluated (the queue was full, the database went away) is no failure. */
+async function releaseQuietly(service: Service, counter: AttemptCounter, reservationId: string | null): Promise<void> {
+  if (reservationId === null) return
+  // The reservation lapses by itself; the error that brought us here is the one to report.
+  await service.repository.attempts.release(counter, reservationId).catch(() => undefined)
+}
+
+export const fairnessOf = ({ origin, counter }: Pick<AttemptSubject, 'origin' | 'counter'>): Fairness => ({
+  address: networkOf(origin.ip),
+  account: counter.subject,
+})

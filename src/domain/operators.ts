@@ -1,0 +1,160 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { AuditEventType } from './audit.js'
+import { AuthError, malformed } from './errors.js'
+import { newEmail, newUsername, usernameIdentifier, emailIdentifier } from './identifiers.js'
+import type { Actor, Role, User, UserStatus } from './model.js'
+import { hashPin, requirePassword, requirePin } from './passwords.js'
+import type { Repository, StoredPin } from './ports.js'
+import type { Service } from './service.js'
+import { endSession } from './sessions.js'
+
+/** What an operator may do to others: the command line and the admin endpoints. An operator sets secrets, and never reads one. */
+
+/** How a user is named: one of the three. */
+export type UserReference = { readonly id: string } | { readonly username: string } | { readonly email: string }
+
+/** @throws AuthError not_found */
+export async function findUser(service: Pick<Service, 'repository'>, reference: UserReference): Promise<User> {
+  const { users } = service.repository
+  const user =
+    'id' in reference
+      ? await users.find(reference.id)
+      : await users.findByIdentifier('email' in reference ? emailIdentifier(reference.email) : usernameIdentifier(reference.username))
+  if (user === null) throw new AuthError('not_found', { reason: 'there is no such user' })
+  return user
+}
+
+export interface NewAccount {
+  readonly username: string | null
+  readonly email: string | null
+  readonly password: string | null
+  readonly pin: string | null
+  readonly role: Role
+  /** The demo accounts alone bypass the policies for new secrets. */
+  readonly demo?: boolean
+}
+
+/** @throws AuthError malformed | conflict */
+export async function createUser(service: Service, account: NewAccount, actor: Actor): Promise<User> {
+  const id = uuidv7()
+  const handles = { username: account.username === null ? null : newUsername(account.username), email: account.email === null ? null : newEmail(account.email) }
+  if (handles.username === null && handles.email === null) throw malformed('a user needs a username, an email or both')
+  if (account.pin !== null && handles.username === null) throw malformed('a PIN is used with a username: give one')
+  const secrets = await hashSecrets(service, account, id)
+  await service.repository.transaction(async (tx) => {
+    if (!(await tx.users.insert({ id, ...handles, role: account.role }))) throw new AuthError('conflict', { reason: 'that username or email is taken' })
+    if (secrets.passwordHash !== null) await tx.credentials.setPassword(id, secrets.passwordHash)
+    if (secrets.pin !== null) await tx.credentials.setPin(id, secrets.pin)
+    await tx.audit.append({ type: 'user_created', actor, userId: id, detail: { role: account.role } })
+  })
+  return findUser(service, { id })
+}
+
+async function hashSecrets(service: Service, { password, pin, demo }: NewAccount, id: string): Promise<{ passwordHash: string | null; pin: StoredPin | null }> {
+  if (!demo && password !== null) requirePassword(password)
+  if (!demo && pin !== null) requirePin(pin)
+  const fairness = { address: 'operator', account: id }
+  return {
+    passwordHash: password === null ? null : await service.hasher.hash(password, fairness),
+    pin: pin === null ? null : await hashPin(service.hasher, service.keyring, pin, fairness),
+  }
+}
+
+/** All sessions and tokens of the user are dead, on every node, once this is committed. API keys live. */
+async function endAllSessions(tx: Repository, userId: string): Promise<void> {
+  const epoch = await tx.users.raiseEpoch(userId)
+  if (epoch === null) throw new AuthError('not_found', { reason: 'there is no such user' })
+  await tx.revocations.announce({ kind: 'user', subject: userId, epoch, survivor: null })
+}
+
+async function changeUser(service: Service, userId: string, type: AuditEventType, actor: Actor, change: (tx: Repository) => Promise<unknown>): Promise<void> {
+  await service.repository.transaction(async (tx) => {
+    await change(tx)
+    await tx.audit.append({ type, actor, userId })
+  })
+}
+
+const statusEvents = { active: 'user_activated', suspended: 'user_suspended' } as const satisfies Record<UserStatus, AuditEventType>
+
+/** Suspension ends every session and silences every key. Activation revives the keys, not the sessions. */
+export const setStatus = (service: Service, userId: string, status: UserStatus, actor: Actor): Promise<void> =>
+  changeUser(service, userId, statusEvents[status], actor, async (tx) => {
+    await tx.users.setStatus(userId, status)
+    await endAllSessions(tx, userId)
+  })
+
+export const deleteUser = (service: Service, userId: string, actor: Actor): Promise<void> =>
+  changeUser(service, userId, 'user_deleted', actor, async (tx) => {
+    await endAllSessions(tx, userId)
+    await tx.users.delete(userId)
+  })
+
+/** Ends every session and deletes every API key. */
+export const revokeUser = (service: Service, userId: string, actor: Actor): Promise<void> =>
+  changeUser(service, userId, 'user_revoked', actor, async (tx) => {
+    await endAllSessions(tx, userId)
+    for (const key of await tx.apiKeys.list(userId)) {
+      await tx.apiKeys.delete(key.id, userId)
+      await tx.revocations.announce({ kind: 'api_key', subject: key.id })
+    }
+  })
+
+/** Sessions live on with the new rights; access tokens with the old ones are dead, and refreshed. */
+export const setRole = (service: Service, user: User, role: Role, actor: Actor): Promise<void> =>
+  changeUser(service, user.id, 'user_role_changed', actor, async (tx) => {
+    await tx.users.setRole(user.id, role)
+    const epoch = await tx.users.raiseEpoch(user.id)
+    if (epoch === null) throw new AuthError('not_found', { reason: 'there is no such user' })
+    await tx.sessions.moveAllToEpoch(user.id, user.epoch, epoch)
+    await tx.revocations.announce({ kind: 'user', subject: user.id, epoch, survivor: null })
+  })
+
+/** Lifts the wait after failed attempts. A PIN that was closed stays closed until it is set anew. */
+export const unlockUser = (service: Service, userId: string, actor: Actor): Promise<void> =>
+  changeUser(service, userId, 'user_unlocked', actor, (tx) => tx.attempts.unlock(userId))
+
+/** @throws AuthError malformed */
+export async function setPassword(service: Service, userId: string, password: string, actor: Actor): Promise<void> {
+  requirePassword(password)
+  const hash = await service.hasher.hash(password, { address: 'operator', account: userId })
+  await changeUser(service, userId, 'password_changed', actor, async (tx) => {
+    await tx.credentials.setPassword(userId, hash)
+    await endAllSessions(tx, userId)
+  })
+}
+
+/** A new PIN is open, however often the old one was guessed. @throws AuthError malformed */
+export async function setPinOf(service: Service, user: User, pin: string, actor: Actor): Promise<void> {
+  requirePin(pin)
+  if (user.username === null) throw malformed('a PIN is used with a username, and this user has none')
+  const stored = await hashPin(service.hasher, service.keyring, pin, { address: 'operator', account: user.id })
+  await changeUser(service, user.id, 'pin_changed', actor, async (tx) => {
+    await tx.credentials.setPin(user.id, stored)
+    await tx.attempts.reopenPin(user.id)
+    await endAllSessions(tx, user.id)
+  })
+}
+
+/** For who has lost the authenticator and the recovery codes. @returns false when none was enabled */
+export async function resetTotp(service: Service, userId: string, actor: Actor): Promise<boolean> {
+  return service.repository.transaction(async (tx) => {
+    const wasEnabled = await tx.credentials.disableTotp(userId)
+    if (wasEnabled) await tx.audit.append({ type: 'totp_disabled', actor, userId })
+    return wasEnabled
+  })
+}
+
+/** @throws AuthError not_found */
+export async function endSessionOf(service: Service, sessionId: string, actor: Actor): Promise<void> {
+  const session = await endSession(service.repository, { sessionId, because: 'ended_by_operator', origin: null, actor })
+  if (session === null) throw new AuthError('not_found', { reason: 'there is no such session, or it has ended' })
+}
+
+/** Ends every session of everybody: after a leak, or after a backup was restored. API keys live. */
+export async function revokeEverything(service: Service, actor: Actor): Promise<void> {
+  await service.repository.transaction(async (tx) => {
+    const epoch = await tx.users.raiseGlobalEpoch()
+    await tx.revocations.announce({ kind: 'all', epoch })
+    await tx.audit.append({ type: 'everything_revoked', actor })
+  })
+}

@@ -1,0 +1,123 @@
+import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
+import type { Keyring } from './keyring.js'
+import type { Clock, KeyWrap, Repository, StoredSigningKey } from './ports.js'
+
+export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256'
+
+/** How long verifiers may keep the JWKS: a new key is published for this long before it signs. Seconds. */
+export const jwksMaxAgeSeconds = 30
+
+export interface SigningKey {
+  readonly kid: string
+  readonly alg: SigningAlg
+  /** Public members only, with `kid`, `alg`, `use` (RFC 7517). */
+  readonly publicJwk: Readonly<Record<string, unknown>>
+  readonly publicPem: string
+  readonly privatePem: string
+  readonly signsFrom: Date
+}
+
+/** The keys that sign and verify, as this node has last read them. */
+export interface SigningKeys {
+  /** The newest key whose time has come. */
+  current(): SigningKey
+  find(kid: string): SigningKey | null
+  /** Oldest first. */
+  published(): readonly SigningKey[]
+  reload(): Promise<void>
+  /** A new key, published at once, signing after the max-age. @returns its kid */
+  rotate(): Promise<string>
+  /** An emergency: tokens of this key are refused from now on. If it was the current one, a new key signs at once. */
+  revoke(kid: string): Promise<boolean>
+}
+
+const generate = promisify(generateKeyPair)
+
+const generators = {
+  ES256: () => generate('ec', { namedCurve: 'P-256' }),
+  EdDSA: () => generate('ed25519'),
+  RS256: () => generate('rsa', { modulusLength: 2048 }),
+} as const satisfies Record<SigningAlg, () => Promise<{ publicKey: KeyObject; privateKey: KeyObject }>>
+
+export interface SigningKeysOptions {
+  readonly repository: Repository
+  readonly keyring: Keyring
+  readonly clock: Clock
+  readonly alg: SigningAlg
+}
+
+/** Loads the keys; creates the first one, or one of the configured algorithm where the newest has another. */
+export async function openSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
+  const { repository, keyring, clock } = options
+  let keys: SigningKey[] = []
+
+  async function reload(): Promise<void> {
+    const [stored, wraps] = [await repository.keys.signingKeys(), await repository.keys.wraps()]
+    keys = stored.filter((key) => key.revokedAt === null).flatMap((key) => openKey(key, wraps, keyring))
+  }
+
+  async function add(tx: Repository, signsAfterSeconds: number): Promise<string> {
+    const { publicKey, privateKey } = await generators[options.alg]()
+    const jwk = publicKey.export({ format: 'jwk' })
+    const kid = createHash('sha256').update(JSON.stringify(jwk)).digest('base64url').slice(0, 22)
+    await tx.keys.insertSigningKey({ kid, alg: options.alg, publicJwk: { ...jwk, kid, alg: options.alg, use: 'sig' }, signsAfterSeconds })
+    await tx.keys.insertWraps(keyring.wrap(kid, privateKey.export({ format: 'der', type: 'pkcs8' })))
+    await tx.keys.notifyChange()
+    return kid
+  }
+
+  async function ensureKey(tx: Repository): Promise<void> {
+    await tx.keys.lock()
+    const usable = (await tx.keys.signingKeys()).filter((key) => key.revokedAt === null)
+    const newest = usable.at(-1)
+    if (newest?.alg !== options.alg) await add(tx, newest ? jwksMaxAgeSeconds : 0)
+  }
+
+  await repository.transaction(ensureKey)
+  await reload()
+
+  return {
+    current() {
+      const now = clock.now()
+      const key = keys.findLast(({ signsFrom }) => signsFrom <= now) ?? keys[0]
+      if (!key) throw new Error('there is no signing key')
+      return key
+    },
+    find: (kid) => keys.find((key) => key.kid === kid) ?? null,
+    published: () => keys,
+    reload,
+    async rotate() {
+      const kid = await repository.transaction(async (tx) => {
+        await tx.keys.lock()
+        return add(tx, jwksMaxAgeSeconds)
+      })
+      await reload()
+      return kid
+    },
+    async revoke(kid) {
+      const revoked = await repository.transaction(async (tx) => {
+        await tx.keys.lock()
+        if (!(await tx.keys.revokeSigningKey(kid))) return false
+        const others = (await tx.keys.signingKeys()).filter((key) => key.revokedAt === null)
+        if (!others.some(({ signsFrom }) => signsFrom <= clock.now())) await add(tx, 0)
+        await tx.keys.notifyChange()
+        return true
+      })
+      await reload()
+      return revoked
+    },
+  }
+}
+
+function openKey(stored: StoredSigningKey, wraps: readonly KeyWrap[], keyring: Keyring): SigningKey[] {
+  const alg = (['ES256', 'EdDSA', 'RS256'] as const).find((name) => name === stored.alg)
+  const der = keyring.unwrap(wraps.filter(({ kid }) => kid === stored.kid))
+  if (alg === undefined || der === null) return []
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  const privatePem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  const publicPem = publicPemOf(privateKey)
+  return [{ kid: stored.kid, alg, publicJwk: stored.publicJwk, publicPem, privatePem, signsFrom: stored.signsFrom }]
+}
+
+const publicPemOf = (privateKey: KeyObject): string => createPublicKey(privateKey).export({ format: 'pem', type: 'spki' }).toString()
