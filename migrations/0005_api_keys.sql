@@ -10,6 +10,7 @@ CREATE TABLE api_keys (
   last_used_at timestamptz
 );
 CREATE INDEX api_keys_user ON api_keys (user_id);
+CREATE INDEX api_keys_expiry ON api_keys (expires_at) WHERE expires_at IS NOT NULL;
 
 COMMENT ON COLUMN api_keys.hash IS 'SHA-256 of the whole key: it has 190 bits of randomness, so a slow hash would add nothing.';
 COMMENT ON COLUMN api_keys.scopes IS 'NULL: the ordinary rights of the owner.';

@@ -10,6 +10,7 @@ CREATE TABLE revocations (
   expires_at timestamptz NOT NULL
 );
 CREATE INDEX revocations_expiry ON revocations (expires_at);
+CREATE INDEX revocations_subject ON revocations (subject);
 
 COMMENT ON COLUMN revocations.seq IS 'Drawn under an advisory lock, so that numbers become visible in order: a reader never finds one below its cursor later.';
 COMMENT ON COLUMN revocations.epoch IS 'user, client, all: tokens with a lower epoch are dead.';

@@ -19,4 +19,6 @@ CREATE TABLE known_origins (
   last_login_at timestamptz NOT NULL,
   PRIMARY KEY (user_id, network)
 );
+CREATE INDEX known_origins_last_login ON known_origins (last_login_at);
+
 COMMENT ON COLUMN known_origins.network IS 'An IPv4 address, or the /64 of an IPv6 address.';

@@ -7,6 +7,7 @@ CREATE TABLE audit_events (
   actor text NOT NULL,
   dialect text,
   ip inet,
+  user_agent text,
   request_id text,
   detail jsonb NOT NULL DEFAULT '{}'
 );
