@@ -1,0 +1,130 @@
+import jwt from '@fastify/jwt'
+import { Type, type Static } from '@sinclair/typebox'
+import { TypeCompiler } from '@sinclair/typebox/compiler'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { AuthError } from '../src/domain/errors.js'
+import type { AccessClaims, AccessTokens, Clock } from '../src/domain/ports.js'
+import type { SigningKey, SigningKeys } from '../src/domain/signing-keys.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    accessTokens: AccessTokens
+  }
+}
+
+export interface AccessTokenOptions {
+  signingKeys: SigningKeys
+  clock: Clock
+  issuer: string
+  audience: string
+  /** The longest life of a token that the service issues: a longer one is forged. Seconds. */
+  longestTokenSeconds: number
+}
+
+/** RFC 9068 §2.2, and `sid`, `ep`. What else a token carries is of no concern here. */
+const Claims = Type.Object({
+  iss: Type.String(),
+  aud: Type.String(),
+  sub: Type.String({ minLength: 1 }),
+  sid: Type.String({ minLength: 1 }),
+  ep: Type.Integer({ minimum: 0 }),
+  jti: Type.String({ minLength: 1 }),
+  iat: Type.Integer(),
+  exp: Type.Integer(),
+  nbf: Type.Optional(Type.Integer()),
+  scope: Type.String(),
+  amr: Type.Optional(Type.Array(Type.String())),
+  username: Type.Optional(Type.String()),
+  email: Type.Optional(Type.String()),
+})
+const claimsCheck = TypeCompiler.Compile(Claims)
+
+const Header = Type.Object({ alg: Type.String(), kid: Type.String(), typ: Type.Literal('at+jwt') }, { additionalProperties: false })
+const headerCheck = TypeCompiler.Compile(Header)
+
+/** What the verifier of @fastify/jwt gives with `complete`. */
+interface Decoded {
+  readonly header: object
+  readonly payload: object
+}
+
+const toleranceSeconds = 5
+const cachedTokens = 10_000
+
+/** Signs and verifies access tokens with the keys of the service (RFC 7519, 9068, 8725). */
+async function accessTokenPlugin(fastify: FastifyInstance, options: AccessTokenOptions): Promise<void> {
+  await fastify.register(jwt, {
+    secret: { private: publicKeyOf(options.signingKeys), public: publicKeyOf(options.signingKeys) },
+    // Times are checked below, by the injected clock, and again at every hit of this cache.
+    verify: { algorithms: ['ES256', 'EdDSA', 'RS256'], complete: true, cache: cachedTokens, ignoreExpiration: true, ignoreNotBefore: true, errorCacheTTL: 0 },
+  })
+
+  fastify.decorate('accessTokens', {
+    sign: (claims, typ) => signWith(fastify, options.signingKeys.current(), claims, typ),
+    async verify(token) {
+      const { header, payload } = await verifySignature(fastify, token)
+      const { kid } = checkedHeader(header)
+      // The signature may come from the cache, and its key may have been withdrawn since.
+      if (options.signingKeys.find(kid) === null) throw invalid('withdrawn key')
+      return toAccessClaims(checkedClaims(payload, options))
+    },
+  })
+}
+
+/** A key is found by `kid`, and verifies its own algorithm only (RFC 8725 §3.1). A resolver must throw: no key would mean no check. */
+const publicKeyOf = (signingKeys: SigningKeys) => (decoded: { header: unknown }): Promise<string> => {
+  const header: unknown = decoded.header
+  const key = headerCheck.Check(header) ? signingKeys.find(header.kid) : null
+  if (!headerCheck.Check(header) || key?.alg !== header.alg) return Promise.reject(new Error('unknown key'))
+  return Promise.resolve(key.publicPem)
+}
+
+/**
+ * fast-jwt writes alg, typ, kid; source 004 shows tokens that begin with `kid`. A header with a toJSON of its own is written
+ * as that says (conformance tests watch over it).
+ */
+const kidFirst = (key: SigningKey, typ: string) => ({ alg: key.alg, typ, kid: key.kid, toJSON: () => ({ kid: key.kid, alg: key.alg, typ }) })
+
+const signWith = (fastify: FastifyInstance, key: SigningKey, claims: Readonly<Record<string, unknown>>, typ: string): string =>
+  fastify.jwt.sign({ ...claims }, { key: key.privatePem, algorithm: key.alg, header: kidFirst(key, typ) })
+
+const invalid = (cause: unknown): AuthError => new AuthError('access_token_invalid', { cause })
+
+async function verifySignature(fastify: FastifyInstance, token: string): Promise<Decoded> {
+  try {
+    return await fastify.jwt.verify<Promise<Decoded>>(token)
+  } catch (error) {
+    throw invalid(error instanceof Error && 'code' in error ? error.code : 'malformed')
+  }
+}
+
+function checkedHeader(header: object): Static<typeof Header> {
+  if (!headerCheck.Check(header)) throw invalid('header')
+  return header
+}
+
+function checkedClaims(payload: object, { issuer, audience, clock, longestTokenSeconds }: AccessTokenOptions): Static<typeof Claims> {
+  if (!claimsCheck.Check(payload)) throw invalid('claims')
+  if (payload.iss !== issuer || payload.aud !== audience) throw invalid('issuer or audience')
+  const now = clock.now().getTime() / 1000
+  const tooLong = payload.exp - payload.iat > longestTokenSeconds || payload.exp <= payload.iat
+  const ahead = payload.iat > now + toleranceSeconds || (payload.nbf ?? 0) > now + toleranceSeconds
+  if (tooLong || ahead) throw invalid('times')
+  if (payload.exp + toleranceSeconds <= now) throw new AuthError('access_token_expired')
+  return payload
+}
+
+const toAccessClaims = ({ sub, sid, ep, jti, scope, amr, exp, username, email }: Static<typeof Claims>): AccessClaims => ({
+  sub,
+  sid,
+  ep,
+  jti,
+  scope,
+  amr: amr ?? [],
+  exp,
+  username: username ?? null,
+  email: email ?? null,
+})
+
+export default fp(accessTokenPlugin, { name: 'access-token' })
