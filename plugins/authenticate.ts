@@ -1,0 +1,45 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { AuthError } from '../src/domain/errors.js'
+import type { Principal, SessionPrincipal } from '../src/domain/model.js'
+import { extractCredential } from './token-extraction.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** preHandler: whoever presents a good credential. */
+    authenticate(request: FastifyRequest): Promise<void>
+    /** preHandler: a session only; API keys and clients are forbidden. */
+    authenticateSession(request: FastifyRequest): Promise<void>
+  }
+  interface FastifyRequest {
+    principal: Principal | null
+  }
+}
+
+/** The principal of a route behind `authenticate`. */
+export function principalOf(request: FastifyRequest): Principal {
+  if (request.principal === null) throw new AuthError('authentication_required')
+  return request.principal
+}
+
+/** The principal of a route behind `authenticateSession`. */
+export function sessionOf(request: FastifyRequest): SessionPrincipal {
+  const principal = principalOf(request)
+  if (principal.kind !== 'session') throw new AuthError('forbidden', { reason: 'log in as a user: an API key or a client may not do this' })
+  return principal
+}
+
+function authenticatePlugin(fastify: FastifyInstance, _options: object, done: () => void): void {
+  fastify.decorateRequest('principal', null)
+  const authenticate = async (request: FastifyRequest): Promise<void> => {
+    request.principal = await fastify.identity.authenticate(extractCredential(request))
+  }
+  fastify.decorate('authenticate', authenticate)
+  fastify.decorate('authenticateSession', async (request: FastifyRequest) => {
+    await authenticate(request)
+    sessionOf(request)
+  })
+  done()
+}
+
+export default fp(authenticatePlugin, { name: 'authenticate', dependencies: ['identity'] })

@@ -1,0 +1,70 @@
+import * as accounts from './accounts.js'
+import { createApiKey, deleteApiKey, listApiKeys, rollApiKey, type ApiKeyRequest, type ApiKeyVerifier, type CreatedApiKey } from './api-keys.js'
+import { authenticate } from './authenticate.js'
+import type { PresentedCredential } from './credential.js'
+import type { Grant } from './grants.js'
+import { login, type LoginAttempt } from './login.js'
+import { logout, logoutByRefreshToken } from './logout.js'
+import type { ApiKey, DialectName, Origin, Principal, Session, SessionPrincipal } from './model.js'
+import { refresh, type RefreshAttempt } from './refresh.js'
+import type { Service } from './service.js'
+
+/** What the routes may ask for. Each member is documented where it is done. */
+export interface Identity {
+  login(attempt: LoginAttempt): Promise<Grant>
+  refresh(attempt: RefreshAttempt): Promise<Grant>
+  logout(principal: SessionPrincipal, origin: Origin, refreshCookie?: { dialect: DialectName; token: string } | null): Promise<void>
+  logoutByRefreshToken(dialect: DialectName, token: string, origin: Origin): Promise<void>
+  authenticate(presented: PresentedCredential): Promise<Principal>
+  readonly account: AccountOperations
+  readonly apiKeys: ApiKeyOperations
+}
+
+export interface AccountOperations {
+  me(userId: string): Promise<accounts.Me>
+  changePassword(principal: SessionPrincipal, change: { current: string; new: string }, origin: Origin): Promise<void>
+  setPin(principal: SessionPrincipal, change: { password: string; pin: string }, origin: Origin): Promise<void>
+  generateTotp(principal: SessionPrincipal, password: string, origin: Origin): Promise<accounts.GeneratedTotp>
+  enableTotp(principal: SessionPrincipal, given: { secret: string; otp: string }, origin: Origin): Promise<string[]>
+  disableTotp(principal: SessionPrincipal, otp: string, origin: Origin): Promise<void>
+  listSessions(userId: string): Promise<Session[]>
+  endSession(principal: SessionPrincipal, sessionId: string, origin: Origin): Promise<void>
+  endOtherSessions(principal: SessionPrincipal, origin: Origin): Promise<void>
+}
+
+export interface ApiKeyOperations {
+  create(principal: SessionPrincipal, request: ApiKeyRequest, origin: Origin): Promise<CreatedApiKey>
+  list(userId: string): Promise<ApiKey[]>
+  delete(principal: SessionPrincipal, keyId: string, origin: Origin): Promise<void>
+  roll(principal: SessionPrincipal, keyId: string, overlapSeconds: number, origin: Origin): Promise<CreatedApiKey>
+}
+
+/** The name that authenticator apps show beside the account. */
+const totpIssuer = 'tessera'
+
+export function createIdentity(service: Service, apiKeys: ApiKeyVerifier): Identity {
+  return {
+    login: (attempt) => login(service, attempt),
+    refresh: (attempt) => refresh(service, attempt),
+    logout: (principal, origin, refreshCookie) => logout(service, principal, origin, refreshCookie),
+    logoutByRefreshToken: (dialect, token, origin) => logoutByRefreshToken(service, dialect, token, origin),
+    authenticate: (presented) => authenticate(service, apiKeys, presented),
+    account: {
+      me: (userId) => accounts.me(service, userId),
+      changePassword: (principal, change, origin) => accounts.changePassword(service, principal, change, origin),
+      setPin: (principal, change, origin) => accounts.setPin(service, principal, change, origin),
+      generateTotp: (principal, password, origin) => accounts.generateTotp(service, principal, password, origin, totpIssuer),
+      enableTotp: (principal, given, origin) => accounts.enableTotp(service, principal, given, origin),
+      disableTotp: (principal, otp, origin) => accounts.disableTotp(service, principal, otp, origin),
+      listSessions: (userId) => accounts.listSessions(service, userId),
+      endSession: (principal, sessionId, origin) => accounts.endOwnSession(service, principal, sessionId, origin),
+      endOtherSessions: (principal, origin) => accounts.endOtherOwnSessions(service, principal, origin),
+    },
+    apiKeys: {
+      create: (principal, request, origin) => createApiKey(service, principal.userId, request, { origin }),
+      list: (userId) => listApiKeys(service, userId),
+      delete: (principal, keyId, origin) => deleteApiKey(service, keyId, principal.userId, { origin }),
+      roll: (principal, keyId, overlapSeconds, origin) => rollApiKey(service, keyId, principal, overlapSeconds, origin),
+    },
+  }
+}
