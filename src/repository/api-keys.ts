@@ -1,0 +1,113 @@
+import type { ApiKey } from '../domain/model.js'
+import type { ApiKeys } from '../domain/ports.js'
+import { idToFind } from './inputs.js'
+import type { Database } from './transaction.js'
+import { toUser, userColumns, type UserRow } from './user-row.js'
+
+interface ApiKeyRow {
+  key_id: string
+  owner_id: string
+  name: string
+  hint: string
+  scopes: string[] | null
+  created_at: Date
+  expires_at: Date | null
+  last_used_at: Date | null
+}
+
+const keyColumns = `
+  k.id AS key_id, k.user_id AS owner_id, k.name, k.hint, k.scopes, k.created_at, k.expires_at, k.last_used_at`
+
+const live = '(k.expires_at IS NULL OR k.expires_at > tessera_now())'
+
+const holdOwner = 'SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE'
+
+const insertWithinQuota = `
+  INSERT INTO api_keys AS k (id, user_id, name, hash, hint, scopes, expires_at)
+  SELECT $1, u.id, $3, $4, $5, $6, $7 FROM users u
+  WHERE u.id = $2 AND (SELECT count(*) FROM api_keys k WHERE k.user_id = $2 AND ${live}) < $8
+  RETURNING ${keyColumns}`
+
+const findByHash = `
+  SELECT ${keyColumns}, ${userColumns} FROM api_keys k JOIN users u ON u.id = k.user_id
+  WHERE k.hash = $1 AND ${live} AND u.status = 'active'`
+
+const selectKeys = `SELECT ${keyColumns} FROM api_keys k`
+
+/** The nearer end wins; `least` takes no notice of a key that had none. */
+const expireWithin = `
+  UPDATE api_keys SET expires_at = least(expires_at, tessera_now() + make_interval(secs => $3))
+  WHERE id = $1 AND user_id = $2`
+
+/** Always in the order of the ids: two nodes that report at once wait for each other instead of standing in a circle. */
+const touch = `
+  WITH used AS (
+    SELECT k.id, t.at FROM api_keys k
+    JOIN unnest($1::uuid[], $2::timestamptz[]) AS t (id, at) ON t.id = k.id
+    WHERE k.last_used_at IS NULL OR k.last_used_at < t.at
+    ORDER BY k.id
+    FOR NO KEY UPDATE OF k
+  )
+  UPDATE api_keys k SET last_used_at = greatest(k.last_used_at, used.at) FROM used WHERE k.id = used.id`
+
+export function createApiKeys(database: Database): ApiKeys {
+  const many = async (text: string, values: readonly unknown[]) => {
+    const { rows } = await database.query<ApiKeyRow>(null, text, values)
+    return rows.map(toApiKey)
+  }
+  const changes = async (text: string, values: readonly unknown[]) => (await database.query(null, text, values)).count > 0
+
+  return {
+    insert: ({ id, userId, name, hash, hint, scopes, expiresAt }, quota) =>
+      database.transaction(async (transaction) => {
+        // Two statements: only one that begins after the wait for the row sees what another creation has committed.
+        await transaction.query(null, holdOwner, [idToFind(userId)])
+        const { rows: [row] } = await transaction.query<ApiKeyRow>(null, insertWithinQuota, [
+          id, idToFind(userId), name, hash, hint, scopes, expiresAt, quota,
+        ])
+        return row ? toApiKey(row) : null
+      }),
+
+    async findByHash(hash) {
+      const { rows: [row] } = await database.query<ApiKeyRow & UserRow>('api_key_find_by_hash', findByHash, [hash])
+      return row ? { key: toApiKey(row), owner: toUser(row) } : null
+    },
+
+    async find(id, userId) {
+      const [key] = await many(`${selectKeys} WHERE k.id = $1 AND k.user_id = $2`, [idToFind(id), idToFind(userId)])
+      return key ?? null
+    },
+
+    list: (userId) => many(`${selectKeys} WHERE k.user_id = $1 ORDER BY k.id`, [idToFind(userId)]),
+
+    listAll: ({ after, limit }) =>
+      many(`${selectKeys} WHERE $1::uuid IS NULL OR k.id > $1 ORDER BY k.id LIMIT $2`, [
+        after === null ? null : idToFind(after),
+        limit,
+      ]),
+
+    delete: (id, userId) =>
+      changes('DELETE FROM api_keys WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)', [
+        idToFind(id),
+        userId === null ? null : idToFind(userId),
+      ]),
+
+    expireWithin: (id, userId, seconds) => changes(expireWithin, [idToFind(id), idToFind(userId), seconds]),
+
+    async touch(lastUsed) {
+      if (lastUsed.size === 0) return
+      await database.query(null, touch, [[...lastUsed.keys()].map(idToFind), [...lastUsed.values()]])
+    },
+  }
+}
+
+const toApiKey = (row: ApiKeyRow): ApiKey => ({
+  id: row.key_id,
+  userId: row.owner_id,
+  name: row.name,
+  hint: row.hint,
+  scopes: row.scopes,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at,
+  lastUsedAt: row.last_used_at,
+})

@@ -1,0 +1,45 @@
+import type pg from 'pg'
+import type { Revocation } from '../domain/model.js'
+import type { Repository } from '../domain/ports.js'
+import { createApiKeys } from './api-keys.js'
+import { createAttempts } from './attempts.js'
+import { createAuditTrail } from './audit.js'
+import { createCredentials } from './credentials.js'
+import { createKeys } from './keys.js'
+import { createRevocations, type RevocationOptions } from './revocations.js'
+import { createSessions } from './sessions.js'
+import { createDatabase, type Database } from './transaction.js'
+import { createUsers } from './users.js'
+
+export { createPool, type PoolSettings } from './pool.js'
+export { createRevocationFeed, type RevocationFeed, type RevocationFeedOptions } from './revocation-feed.js'
+export { sweep, type SweepCounts } from './sweep.js'
+
+export interface RepositoryOptions {
+  /** The longest lifetime of any token: for so long a revocation has to be remembered. */
+  longestTokenSeconds: number
+  /** Told of every revocation that this node has committed, so that it obeys at once. Must not throw. */
+  onRevoked?: (revocation: Revocation) => void
+}
+
+export function createRepository(pool: pg.Pool, { longestTokenSeconds, onRevoked }: RepositoryOptions): Repository {
+  return repositoryOn(createDatabase(pool), { longestTokenSeconds, onRevoked: onRevoked ?? (() => undefined) })
+}
+
+function repositoryOn(database: Database, options: RevocationOptions): Repository {
+  const repository: Repository = {
+    users: createUsers(database),
+    credentials: createCredentials(database),
+    sessions: createSessions(database),
+    apiKeys: createApiKeys(database),
+    attempts: createAttempts(database),
+    revocations: createRevocations(database, options),
+    keys: createKeys(database),
+    audit: createAuditTrail(database),
+    transaction: (work) =>
+      database.isTransaction
+        ? work(repository)
+        : database.transaction((transaction) => work(repositoryOn(transaction, options))),
+  }
+  return repository
+}

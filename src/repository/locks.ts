@@ -1,0 +1,13 @@
+/**
+ * Advisory locks, as the two numbers that Postgres wants: ours, and what for. They are held to the end of a transaction.
+ */
+const ours = 0x74657373
+
+export const locks = {
+  /** Drawing the number of a revocation. */
+  revocations: `${ours}, 1`,
+  /** Creating and re-wrapping keys. */
+  keys: `${ours}, 2`,
+  /** Sweeping. */
+  sweep: `${ours}, 3`,
+} as const

@@ -1,0 +1,102 @@
+import type pg from 'pg'
+import { unavailable } from '../domain/errors.js'
+import { DatabaseFailure, isConflict } from './failures.js'
+import { acquire, type Connection, type Outcome, type Queryable } from './pool.js'
+
+/** Where statements run: on the pool, each by itself, or inside a transaction. */
+export interface Database extends Queryable {
+  readonly isTransaction: boolean
+  /**
+   * All or nothing. Inside a transaction it joins that one. When two transactions stood in each other's way `work` runs
+   * again from its beginning, so it must do nothing but ask the database.
+   */
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
+}
+
+export interface Transaction extends Database {
+  readonly isTransaction: true
+  /** Runs once the server has acknowledged the commit, and never if it has not. */
+  afterCommit(act: () => void): void
+}
+
+const retriesAfterConflict = 2
+
+export function createDatabase(pool: pg.Pool): Database {
+  return {
+    isTransaction: false,
+    query: (name, text, values) => queryOnce(pool, name, text, values),
+    transaction: (work) => withRetries(() => runTransaction(pool, work)),
+  }
+}
+
+async function queryOnce<Row extends object>(
+  pool: pg.Pool,
+  name: string | null,
+  text: string,
+  values: readonly unknown[],
+): Promise<Outcome<Row>> {
+  const connection = await acquire(pool)
+  try {
+    return await connection.query<Row>(name, text, values)
+  } finally {
+    connection.release()
+  }
+}
+
+async function withRetries<T>(run: () => Promise<T>): Promise<T> {
+  for (let retries = retriesAfterConflict; ; retries -= 1) {
+    try {
+      return await run()
+    } catch (error) {
+      if (retries === 0 || !isConflict(error)) throw error
+    }
+  }
+}
+
+async function runTransaction<T>(pool: pg.Pool, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const connection = await acquire(pool)
+  const acts: (() => void)[] = []
+  const result = await betweenBeginAndCommit(connection, () => work(transactionOn(connection, acts)))
+  for (const act of acts) act()
+  return result
+}
+
+async function betweenBeginAndCommit<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
+  try {
+    await connection.query(null, 'BEGIN', [])
+    const result = await work()
+    await commit(connection)
+    return result
+  } catch (error) {
+    await rollBack(connection)
+    throw error
+  } finally {
+    connection.release()
+  }
+}
+
+/** A lost answer to COMMIT is `unavailable` like any other: nobody knows whether it happened. */
+async function commit(connection: Connection): Promise<void> {
+  const { command } = await connection.query(null, 'COMMIT', [])
+  // The server answers so when a statement had failed and `work` did not pass its error on.
+  if (command !== 'COMMIT') throw unavailable(new DatabaseFailure('the transaction had failed', undefined, null, undefined))
+}
+
+async function rollBack(connection: Connection): Promise<void> {
+  if (connection.isBroken) return
+  try {
+    await connection.query(null, 'ROLLBACK', [])
+  } catch {
+    // What made the transaction fail is told already; a connection that cannot roll back is broken, and closed.
+  }
+}
+
+function transactionOn(connection: Connection, acts: (() => void)[]): Transaction {
+  const transaction: Transaction = {
+    isTransaction: true,
+    query: (name, text, values) => connection.query(name, text, values),
+    transaction: (work) => work(transaction),
+    afterCommit: (act) => void acts.push(act),
+  }
+  return transaction
+}

@@ -1,0 +1,143 @@
+import type { Identifier, LoginRecord, Users } from '../domain/ports.js'
+import { idToFind } from './inputs.js'
+import type { Queryable } from './pool.js'
+import { toUser, userColumns, type UserRow } from './user-row.js'
+
+/** For how long a network that somebody logged in from counts as theirs. */
+export const knownOriginDays = 30
+
+interface LoginRow extends UserRow {
+  password_hash: string | null
+  pin_hash: string | null
+  pepper_kid: string | null
+  totp_secret: Buffer | null
+  network_known: boolean
+}
+
+const selectUser = (condition: string) => `SELECT ${userColumns} FROM users u WHERE ${condition}`
+
+const selectForLogin = (condition: string) => `
+  SELECT ${userColumns},
+    passwords.hash AS password_hash, pins.hash AS pin_hash, pins.pepper_kid, totp.secret AS totp_secret,
+    EXISTS (
+      SELECT 1 FROM known_origins k
+      WHERE k.user_id = u.id AND k.network = $2 AND k.last_login_at > tessera_now() - interval '${knownOriginDays} days'
+    ) AS network_known
+  FROM users u
+  LEFT JOIN passwords ON passwords.user_id = u.id
+  LEFT JOIN pins ON pins.user_id = u.id
+  LEFT JOIN totp ON totp.user_id = u.id
+  WHERE ${condition}`
+
+const byIdentifier = {
+  username: 'u.username_canonical = $1',
+  email: 'u.email_canonical = $1',
+} satisfies Record<Identifier['by'], string>
+
+const insert = `
+  INSERT INTO users (id, username, username_canonical, email, email_canonical, role)
+  VALUES ($1, $2, $3, $4, $5, $6)
+  ON CONFLICT DO NOTHING`
+
+/** The counters of failures refer to nothing, since strangers have some too: they go with their user here. */
+const remove = `
+  WITH removed AS (DELETE FROM users WHERE id = $1 RETURNING id),
+    forgotten AS (DELETE FROM attempts WHERE subject IN (SELECT id::text FROM removed))
+  SELECT id FROM removed`
+
+/**
+ * Writes nothing at all while the last login is fresh enough, not even a lock on the row: an upsert whose condition
+ * fails would still dirty its page at every login.
+ */
+const rememberNetwork = `
+  INSERT INTO known_origins (user_id, network, last_login_at)
+  SELECT u.id, $2, tessera_now() FROM users u
+  WHERE u.id = $1 AND NOT EXISTS (
+    SELECT 1 FROM known_origins k
+    WHERE k.user_id = $1 AND k.network = $2 AND k.last_login_at > tessera_now() - interval '1 hour'
+  )
+  FOR KEY SHARE OF u
+  ON CONFLICT (user_id, network) DO UPDATE
+  SET last_login_at = greatest(known_origins.last_login_at, excluded.last_login_at)`
+
+export function createUsers(database: Queryable): Users {
+  const one = async (name: string | null, text: string, values: readonly unknown[]) => {
+    const { rows: [row] } = await database.query<UserRow>(name, text, values)
+    return row ? toUser(row) : null
+  }
+  const oneForLogin = async (name: string, text: string, values: readonly unknown[]) => {
+    const { rows: [row] } = await database.query<LoginRow>(name, text, values)
+    return row ? toLoginRecord(row) : null
+  }
+  const changes = async (text: string, values: readonly unknown[]) => (await database.query(null, text, values)).count > 0
+
+  return {
+    insert: ({ id, username, email, role }) =>
+      changes(insert, [id, username?.given, username?.canonical, email?.given, email?.canonical, role]),
+
+    find: (id) => one('user_find', selectUser('u.id = $1'), [idToFind(id)]),
+
+    findByIdentifier: ({ by, canonical }) => one(null, selectUser(byIdentifier[by]), [canonical]),
+
+    findForLogin: ({ by, canonical }, network) =>
+      oneForLogin(`login_by_${by}`, selectForLogin(byIdentifier[by]), [canonical, network]),
+
+    findForReauthentication: (id, network) => oneForLogin('login_by_id', selectForLogin('u.id = $1'), [idToFind(id), network]),
+
+    async list({ after, limit }) {
+      const { rows } = await database.query<UserRow>(
+        null,
+        `${selectUser('$1::uuid IS NULL OR u.id > $1')} ORDER BY u.id LIMIT $2`,
+        [after === null ? null : idToFind(after), limit],
+      )
+      return rows.map(toUser)
+    },
+
+    setStatus: (id, status) => changes('UPDATE users SET status = $2 WHERE id = $1', [idToFind(id), status]),
+
+    setRole: (id, role) => changes('UPDATE users SET role = $2 WHERE id = $1', [idToFind(id), role]),
+
+    async raiseEpoch(id) {
+      const { rows: [row] } = await database.query<{ epoch: number }>(
+        null,
+        'UPDATE users SET epoch = epoch + 1 WHERE id = $1 RETURNING tessera_effective_epoch(epoch) AS epoch',
+        [idToFind(id)],
+      )
+      return row?.epoch ?? null
+    },
+
+    async raiseGlobalEpoch() {
+      // Counted from the column: the function would still see the value of before the statement.
+      const { rows: [row] } = await database.query<{ epoch: number }>(
+        null,
+        'UPDATE service_state SET global_epoch = global_epoch + 1 RETURNING global_epoch::bigint * 4294967296 AS epoch',
+        [],
+      )
+      if (!row) throw new Error('service_state has lost its row')
+      return row.epoch
+    },
+
+    delete: (id) => changes(remove, [idToFind(id)]),
+
+    async isEmpty() {
+      const { rows: [row] } = await database.query<{ empty: boolean }>(
+        null,
+        'SELECT NOT EXISTS (SELECT 1 FROM users) AS empty',
+        [],
+      )
+      return row?.empty ?? true
+    },
+
+    async rememberNetwork(id, network) {
+      await database.query('user_remember_network', rememberNetwork, [idToFind(id), network])
+    },
+  }
+}
+
+const toLoginRecord = (row: LoginRow): LoginRecord => ({
+  user: toUser(row),
+  passwordHash: row.password_hash,
+  pin: row.pin_hash !== null && row.pepper_kid !== null ? { hash: row.pin_hash, pepperKid: row.pepper_kid } : null,
+  totp: row.totp_secret === null ? null : { sealedSecret: row.totp_secret },
+  networkKnown: row.network_known,
+})
