@@ -5,7 +5,7 @@ import { codePoints } from './identifiers.js'
 import type { ApiKey, ApiKeyPrincipal, Origin, Revocation, SessionPrincipal } from './model.js'
 import type { ApiKeyState, NewApiKey, Repository } from './ports.js'
 import { isScope, scopesOfKey, scopesOfRole } from './scopes.js'
-import type { Service } from './service.js'
+import type { CoreService, Service } from './service.js'
 
 const prefix = 'sk_live_'
 const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -59,7 +59,7 @@ export interface ApiKeyRequest {
 /**
  * @throws AuthError malformed (unknown scope, end in the past) | forbidden (a scope that the owner lacks) | conflict (quota)
  */
-export async function createApiKey(service: Service, userId: string, request: ApiKeyRequest, by: { origin: Origin | null; operator?: string }): Promise<CreatedApiKey> {
+export async function createApiKey(service: CoreService, userId: string, request: ApiKeyRequest, by: { origin: Origin | null; operator?: string }): Promise<CreatedApiKey> {
   requireName(request.name)
   requireFuture(request.expiresAt, service.clock.now())
   const secret = newApiKeySecret()
@@ -98,10 +98,10 @@ async function requireScopes(tx: Repository, userId: string, requested: readonly
   if (!requested.every((scope) => held.includes(scope))) throw new AuthError('forbidden', { reason: 'you do not hold a scope that was asked for' })
 }
 
-export const listApiKeys = (service: Service, userId: string): Promise<ApiKey[]> => service.repository.apiKeys.list(userId)
+export const listApiKeys = (service: CoreService, userId: string): Promise<ApiKey[]> => service.repository.apiKeys.list(userId)
 
 /** @param userId null: an operator deletes whosever key it is. @throws AuthError api_key_not_found, for another user's key too */
-export async function deleteApiKey(service: Service, keyId: string, userId: string | null, by: { origin: Origin | null; operator?: string }): Promise<void> {
+export async function deleteApiKey(service: CoreService, keyId: string, userId: string | null, by: { origin: Origin | null; operator?: string }): Promise<void> {
   await service.repository.transaction(async (tx) => {
     if (!(await tx.apiKeys.delete(keyId, userId))) throw new AuthError('api_key_not_found')
     await tx.revocations.announce({ kind: 'api_key', subject: keyId })
@@ -113,7 +113,7 @@ export async function deleteApiKey(service: Service, keyId: string, userId: stri
  * A new key of the same name, scopes and end; the old one lives on for the overlap.
  * @throws AuthError api_key_not_found | conflict
  */
-export async function rollApiKey(service: Service, keyId: string, principal: SessionPrincipal, overlapSeconds: number, origin: Origin): Promise<CreatedApiKey> {
+export async function rollApiKey(service: CoreService, keyId: string, principal: SessionPrincipal, overlapSeconds: number, origin: Origin): Promise<CreatedApiKey> {
   const { userId } = principal
   const secret = newApiKeySecret()
   const key = await service.repository.transaction(async (tx) => {

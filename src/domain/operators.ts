@@ -5,7 +5,7 @@ import { newEmail, newUsername, usernameIdentifier, emailIdentifier } from './id
 import type { Actor, Role, User, UserStatus } from './model.js'
 import { hashPin, requirePassword, requirePin } from './passwords.js'
 import type { Repository, StoredPin } from './ports.js'
-import type { Service } from './service.js'
+import type { CoreService } from './service.js'
 import { endSession } from './sessions.js'
 
 /** What an operator may do to others: the command line and the admin endpoints. An operator sets secrets, and never reads one. */
@@ -14,7 +14,7 @@ import { endSession } from './sessions.js'
 export type UserReference = { readonly id: string } | { readonly username: string } | { readonly email: string }
 
 /** @throws AuthError not_found */
-export async function findUser(service: Pick<Service, 'repository'>, reference: UserReference): Promise<User> {
+export async function findUser(service: Pick<CoreService, 'repository'>, reference: UserReference): Promise<User> {
   const { users } = service.repository
   const user =
     'id' in reference
@@ -35,7 +35,7 @@ export interface NewAccount {
 }
 
 /** @throws AuthError malformed | conflict */
-export async function createUser(service: Service, account: NewAccount, actor: Actor): Promise<User> {
+export async function createUser(service: CoreService, account: NewAccount, actor: Actor): Promise<User> {
   const id = uuidv7()
   const handles = { username: account.username === null ? null : newUsername(account.username), email: account.email === null ? null : newEmail(account.email) }
   if (handles.username === null && handles.email === null) throw malformed('a user needs a username, an email or both')
@@ -50,7 +50,7 @@ export async function createUser(service: Service, account: NewAccount, actor: A
   return findUser(service, { id })
 }
 
-async function hashSecrets(service: Service, { password, pin, demo }: NewAccount, id: string): Promise<{ passwordHash: string | null; pin: StoredPin | null }> {
+async function hashSecrets(service: CoreService, { password, pin, demo }: NewAccount, id: string): Promise<{ passwordHash: string | null; pin: StoredPin | null }> {
   if (!demo && password !== null) requirePassword(password)
   if (!demo && pin !== null) requirePin(pin)
   const fairness = { address: 'operator', account: id }
@@ -67,7 +67,7 @@ async function endAllSessions(tx: Repository, userId: string): Promise<void> {
   await tx.revocations.announce({ kind: 'user', subject: userId, epoch, survivor: null })
 }
 
-async function changeUser(service: Service, userId: string, type: AuditEventType, actor: Actor, change: (tx: Repository) => Promise<unknown>): Promise<void> {
+async function changeUser(service: CoreService, userId: string, type: AuditEventType, actor: Actor, change: (tx: Repository) => Promise<unknown>): Promise<void> {
   await service.repository.transaction(async (tx) => {
     await change(tx)
     await tx.audit.append({ type, actor, userId })
@@ -77,20 +77,20 @@ async function changeUser(service: Service, userId: string, type: AuditEventType
 const statusEvents = { active: 'user_activated', suspended: 'user_suspended' } as const satisfies Record<UserStatus, AuditEventType>
 
 /** Suspension ends every session and silences every key. Activation revives the keys, not the sessions. */
-export const setStatus = (service: Service, userId: string, status: UserStatus, actor: Actor): Promise<void> =>
+export const setStatus = (service: CoreService, userId: string, status: UserStatus, actor: Actor): Promise<void> =>
   changeUser(service, userId, statusEvents[status], actor, async (tx) => {
     await tx.users.setStatus(userId, status)
     await endAllSessions(tx, userId)
   })
 
-export const deleteUser = (service: Service, userId: string, actor: Actor): Promise<void> =>
+export const deleteUser = (service: CoreService, userId: string, actor: Actor): Promise<void> =>
   changeUser(service, userId, 'user_deleted', actor, async (tx) => {
     await endAllSessions(tx, userId)
     await tx.users.delete(userId)
   })
 
 /** Ends every session and deletes every API key. */
-export const revokeUser = (service: Service, userId: string, actor: Actor): Promise<void> =>
+export const revokeUser = (service: CoreService, userId: string, actor: Actor): Promise<void> =>
   changeUser(service, userId, 'user_revoked', actor, async (tx) => {
     await endAllSessions(tx, userId)
     for (const key of await tx.apiKeys.list(userId)) {
@@ -100,7 +100,7 @@ export const revokeUser = (service: Service, userId: string, actor: Actor): Prom
   })
 
 /** Sessions live on with the new rights; access tokens with the old ones are dead, and refreshed. */
-export const setRole = (service: Service, user: User, role: Role, actor: Actor): Promise<void> =>
+export const setRole = (service: CoreService, user: User, role: Role, actor: Actor): Promise<void> =>
   changeUser(service, user.id, 'user_role_changed', actor, async (tx) => {
     await tx.users.setRole(user.id, role)
     const epoch = await tx.users.raiseEpoch(user.id)
@@ -110,11 +110,11 @@ export const setRole = (service: Service, user: User, role: Role, actor: Actor):
   })
 
 /** Lifts the wait after failed attempts. A PIN that was closed stays closed until it is set anew. */
-export const unlockUser = (service: Service, userId: string, actor: Actor): Promise<void> =>
+export const unlockUser = (service: CoreService, userId: string, actor: Actor): Promise<void> =>
   changeUser(service, userId, 'user_unlocked', actor, (tx) => tx.attempts.unlock(userId))
 
 /** @throws AuthError malformed */
-export async function setPassword(service: Service, userId: string, password: string, actor: Actor): Promise<void> {
+export async function setPassword(service: CoreService, userId: string, password: string, actor: Actor): Promise<void> {
   requirePassword(password)
   const hash = await service.hasher.hash(password, { address: 'operator', account: userId })
   await changeUser(service, userId, 'password_changed', actor, async (tx) => {
@@ -124,7 +124,7 @@ export async function setPassword(service: Service, userId: string, password: st
 }
 
 /** A new PIN is open, however often the old one was guessed. @throws AuthError malformed */
-export async function setPinOf(service: Service, user: User, pin: string, actor: Actor): Promise<void> {
+export async function setPinOf(service: CoreService, user: User, pin: string, actor: Actor): Promise<void> {
   requirePin(pin)
   if (user.username === null) throw malformed('a PIN is used with a username, and this user has none')
   const stored = await hashPin(service.hasher, service.keyring, pin, { address: 'operator', account: user.id })
@@ -136,7 +136,7 @@ export async function setPinOf(service: Service, user: User, pin: string, actor:
 }
 
 /** For who has lost the authenticator and the recovery codes. @returns false when none was enabled */
-export async function resetTotp(service: Service, userId: string, actor: Actor): Promise<boolean> {
+export async function resetTotp(service: CoreService, userId: string, actor: Actor): Promise<boolean> {
   return service.repository.transaction(async (tx) => {
     const wasEnabled = await tx.credentials.disableTotp(userId)
     if (wasEnabled) await tx.audit.append({ type: 'totp_disabled', actor, userId })
@@ -145,13 +145,13 @@ export async function resetTotp(service: Service, userId: string, actor: Actor):
 }
 
 /** @throws AuthError not_found */
-export async function endSessionOf(service: Service, sessionId: string, actor: Actor): Promise<void> {
+export async function endSessionOf(service: CoreService, sessionId: string, actor: Actor): Promise<void> {
   const session = await endSession(service.repository, { sessionId, because: 'ended_by_operator', origin: null, actor })
   if (session === null) throw new AuthError('not_found', { reason: 'there is no such session, or it has ended' })
 }
 
 /** Ends every session of everybody: after a leak, or after a backup was restored. API keys live. */
-export async function revokeEverything(service: Service, actor: Actor): Promise<void> {
+export async function revokeEverything(service: CoreService, actor: Actor): Promise<void> {
   await service.repository.transaction(async (tx) => {
     const epoch = await tx.users.raiseGlobalEpoch()
     await tx.revocations.announce({ kind: 'all', epoch })

@@ -16,12 +16,16 @@ export interface DialectPolicy {
   accessClaims(user: User): Readonly<Record<string, unknown>>
 }
 
-/** Everything a step of the domain works with. Put together once, in src/app.ts. */
-export interface Service {
+/** What operators' commands work with: no tokens are issued or verified. */
+export interface CoreService {
   readonly repository: Repository
   readonly clock: Clock
   readonly hasher: Hasher
   readonly keyring: Keyring
+}
+
+/** Everything a step of the domain works with. Put together once, in src/app.ts. */
+export interface Service extends CoreService {
   readonly accessTokens: AccessTokens
   readonly revocations: RevocationCheck
   readonly settings: ServiceSettings

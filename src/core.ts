@@ -1,0 +1,74 @@
+import type pg from 'pg'
+import { longestTokenSeconds, type Config } from './config/index.js'
+import { openDatabase, type DatabaseAccess } from './database.js'
+import { createHashQueue } from './domain/hash-queue.js'
+import { openKeyring } from './domain/keyring.js'
+import type { Revocation } from './domain/model.js'
+import { createHasher } from './domain/passwords.js'
+import type { Clock } from './domain/ports.js'
+import type { CoreService } from './domain/service.js'
+import { generatedMasterSecret } from './master-secret.js'
+import { createPool, createRepository } from './repository/index.js'
+import { migrate } from './repository/migrate.js'
+
+/** What the service and the command line have in common: the database, reached and migrated, and the keys, opened. */
+export interface Core {
+  readonly service: CoreService
+  readonly pool: pg.Pool
+  readonly database: DatabaseAccess
+  /** Tells of every revocation that this process commits. */
+  onRevoked(listener: (revocation: Revocation) => void): void
+  /** Lets go of the database; whoever leaves an embedded server last stops it. */
+  close(): Promise<void>
+}
+
+export interface CoreOptions {
+  readonly log: (message: string) => void
+  /** Tests move it. */
+  readonly clock?: Clock
+  readonly applicationName: string
+}
+
+const longestHashWaitMs = 5000
+
+const systemClock: Clock = { now: () => new Date() }
+
+/** @throws ConfigError | DatabaseError | EmbeddedServerError | MigrationError | KeyringError: each one line for the operator */
+export async function openCore(config: Config, options: CoreOptions): Promise<Core> {
+  const database = await openDatabase(config, options.log)
+  try {
+    return await openOn(database, config, options)
+  } catch (error) {
+    await database.leave()
+    throw error
+  }
+}
+
+async function openOn(database: DatabaseAccess, config: Config, { log, clock = systemClock, applicationName }: CoreOptions): Promise<Core> {
+  await migrate(database.url, { log })
+  const listeners: ((revocation: Revocation) => void)[] = []
+  const pool = createPool({ connectionString: database.url, max: config.databasePool, applicationName })
+  const close = async (): Promise<void> => {
+    await pool.end()
+    await database.leave()
+  }
+  const repository = createRepository(pool, {
+    longestTokenSeconds: longestTokenSeconds(config),
+    onRevoked: (revocation) => {
+      for (const listener of listeners) listener(revocation)
+    },
+  })
+  try {
+    const keyring = await openKeyring(repository, {
+      current: config.masterSecret ?? (await generatedMasterSecret(config.dataDir)),
+      previous: config.masterSecretPrevious,
+    })
+    const queue = createHashQueue({ concurrency: config.hashConcurrency, capacity: config.hashQueue, longestWaitMs: longestHashWaitMs })
+    const hasher = await createHasher(config.argon2, queue, () => performance.now())
+    await hasher.learnStoredCosts(await repository.credentials.storedCosts())
+    return { service: { repository, clock, hasher, keyring }, pool, database, onRevoked: (listener) => listeners.push(listener), close }
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
+}

@@ -1,0 +1,80 @@
+import pg from 'pg'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Config } from './config/index.js'
+import { joinEmbeddedServer } from './repository/embedded/index.js'
+
+/** Why there is no database to work with, in one line. */
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError'
+}
+
+export interface DatabaseAccess {
+  readonly url: string
+  /** A direct connection, for LISTEN. */
+  readonly listenUrl: string
+  readonly isEmbedded: boolean
+  /** To be called once no connection is needed any more. */
+  leave(): Promise<void>
+}
+
+/** The database of the configuration, reached: the embedded server, or the one that `DATABASE_URL` names. @throws DatabaseError | EmbeddedServerError */
+export async function openDatabase(config: Config, log: (message: string) => void): Promise<DatabaseAccess> {
+  if (config.databaseUrl === null) {
+    const { connectionString: url, leave } = await joinEmbeddedServer({ dataDir: config.dataDir, log })
+    return { url, listenUrl: url, isEmbedded: true, leave }
+  }
+  const url = config.databaseUrl
+  await reach(url, log)
+  return { url, listenUrl: config.databaseListenUrl ?? url, isEmbedded: false, leave: () => Promise.resolve() }
+}
+
+const patienceMs = 30_000
+const pauseMs = 1000
+const oldestVersion = 150_000
+
+/** A database that starts together with the service may need a while; one that refuses us will not change its mind. */
+async function reach(url: string, log: (message: string) => void): Promise<void> {
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    try {
+      await requireVersion(url)
+      return
+    } catch (error) {
+      if (error instanceof DatabaseError) throw error
+      const failure = describe(url, error)
+      if (!isPassing(error) || performance.now() > deadline) throw new DatabaseError(failure)
+      log(`${failure}; trying again`)
+      await pause(pauseMs)
+    }
+  }
+}
+
+async function requireVersion(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000, query_timeout: 5000 })
+  client.on('error', () => undefined) // what is under way fails, and says so
+  try {
+    await client.connect()
+    const { rows } = await client.query<{ version: string }>(`SELECT current_setting('server_version_num') AS version`)
+    if (Number(rows[0]?.version) < oldestVersion) throw new DatabaseError(`the PostgreSQL at ${placeOf(url)} is too old: tessera needs version 15 or newer`)
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+const codeOf = (error: unknown): string | undefined => (error instanceof Error && 'code' in error ? String(error.code) : undefined)
+
+/** Class 28 (no such user, wrong password), 3D000 (no such database), 42501: asking again changes nothing. */
+const isPassing = (error: unknown): boolean => !/^(28|3D|42)/.test(codeOf(error) ?? '')
+
+function describe(url: string, error: unknown): string {
+  const why = codeOf(error) ?? (error instanceof Error ? error.message : 'error')
+  const advice = isPassing(error) ? 'check that it runs and that DATABASE_URL is right' : 'check user, password and database name in DATABASE_URL'
+  return `cannot use PostgreSQL at ${placeOf(url)} (${why}): ${advice}`
+}
+
+/** Host, port and database: never the password. */
+function placeOf(url: string): string {
+  if (!URL.canParse(url)) return 'DATABASE_URL'
+  const { hostname, port, pathname } = new URL(url)
+  return `${hostname}:${port === '' ? '5432' : port}${pathname}`
+}

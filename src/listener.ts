@@ -1,0 +1,78 @@
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+
+/** Why the service cannot listen, in one line. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+}
+
+/**
+ * The port, bound before anything else is touched. Until the application takes over, it says that it is starting.
+ */
+export interface Listener {
+  readonly server: Server
+  /** The address in use: the port may have been left to the system. */
+  readonly port: number
+  /** From here on, requests go to the application. */
+  handOver(handler: RequestListener): void
+  /** Takes no new connection, lets running requests finish, and cuts what is left when the time is over. */
+  drain(withinMs: number): Promise<void>
+}
+
+/** @throws ListenError */
+export async function bind(host: string, port: number, options: ServerOptions): Promise<Listener> {
+  let handler: RequestListener = answerStarting
+  const server = createServer(options, (request, response) => {
+    handler(request, response)
+  })
+  await listen(server, host, port)
+  const address = server.address()
+  return {
+    server,
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    handOver(application) {
+      handler = application
+    },
+    drain: (withinMs) => drain(server, withinMs),
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new ListenError(explain(error, host, port)))
+    })
+    server.listen(port, host, () => {
+      server.removeAllListeners('error')
+      resolve()
+    })
+  })
+}
+
+function explain(error: NodeJS.ErrnoException, host: string, port: number): string {
+  const where = `${host}:${port}`
+  if (error.code === 'EADDRINUSE') return `${where} is taken: stop what listens there, or choose another PORT`
+  if (error.code === 'EACCES') return `${where} may not be bound by this user: choose a PORT above 1023`
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') return `${host} is no address of this machine: correct HOST`
+  return `cannot listen on ${where} (${error.code ?? error.message})`
+}
+
+const starting = JSON.stringify({ type: 'about:blank', title: 'Service Unavailable', status: 503, detail: 'The service is starting, try again' })
+
+const answerStarting: RequestListener = (request, response) => {
+  const isAlive = request.url === '/health/live'
+  response.writeHead(isAlive ? 200 : 503, { 'content-type': isAlive ? 'application/json' : 'application/problem+json', 'cache-control': 'no-store', 'retry-after': '1' })
+  response.end(isAlive ? '{"status":"ok"}' : starting)
+}
+
+async function drain(server: Server, withinMs: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const cut = setTimeout(() => {
+      server.closeAllConnections()
+    }, withinMs)
+    server.close(() => {
+      clearTimeout(cut)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}

@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { ConfigError } from './config/index.js'
+
+/**
+ * The master secret that was generated for an embedded database; made on the first start, mode 0600.
+ * Two starts at once agree on one: the file appears whole, and only once.
+ */
+export async function generatedMasterSecret(dataDir: string): Promise<string> {
+  const file = path.join(dataDir, 'master-secret')
+  try {
+    return await readSecret(file)
+  } catch (error) {
+    if (!isMissing(error)) throw unreadable(file, error)
+  }
+  const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  await writeFile(draft, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
+  await link(draft, file).catch((error: unknown) => {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw unreadable(file, error)
+  })
+  await unlink(draft)
+  return readSecret(file)
+}
+
+async function readSecret(file: string): Promise<string> {
+  const secret = (await readFile(file, 'utf8')).trim()
+  if (Buffer.byteLength(secret) < 32) throw new ConfigError(`${file} holds less than 32 bytes: restore it, or remove DATA_DIR to begin anew`)
+  return secret
+}
+
+const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT'
+
+function unreadable(file: string, error: unknown): Error {
+  return error instanceof ConfigError ? error : new ConfigError(`${file} cannot be used (${error instanceof Error && 'code' in error ? String(error.code) : 'error'})`)
+}
