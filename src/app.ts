@@ -1,0 +1,125 @@
+import Fastify, { type FastifyInstance, type FastifyServerFactory } from 'fastify'
+import accessToken from '../plugins/access-token.js'
+import apiKeys from '../plugins/api-keys.js'
+import authenticate from '../plugins/authenticate.js'
+import cookieTransport from '../plugins/cookie-transport.js'
+import errors from '../plugins/errors.js'
+import housekeeping from '../plugins/housekeeping.js'
+import identity from '../plugins/identity.js'
+import notFound from '../plugins/not-found.js'
+import rateLimit from '../plugins/rate-limit.js'
+import refreshRotation from '../plugins/refresh-rotation.js'
+import requestLog from '../plugins/request-log.js'
+import revocations from '../plugins/revocations.js'
+import securityHeaders from '../plugins/security-headers.js'
+import strictJson from '../plugins/strict-json.js'
+import tokenExtraction from '../plugins/token-extraction.js'
+import { longestTokenSeconds, type Config } from './config/index.js'
+import type { Core } from './core.js'
+import { createApiKeyVerifier } from './domain/api-keys.js'
+import { createIdentity } from './domain/identity.js'
+import type { DialectName } from './domain/model.js'
+import type { RevocationCheck } from './domain/ports.js'
+import { createRevocationList } from './domain/revocation-list.js'
+import type { DialectPolicy, Service } from './domain/service.js'
+import { openSigningKeys } from './domain/signing-keys.js'
+import type { LogDestination } from './logging.js'
+import { createRevocationFeed, sweep } from './repository/index.js'
+import { serverOptions } from './server-options.js'
+
+export interface AppOptions {
+  /** The server that listens already. */
+  readonly serverFactory?: FastifyServerFactory
+  readonly logDestination?: LogDestination
+}
+
+/** The one ordered list of plugins and routes. Whoever builds the app closes the core after it. */
+export async function buildApp(config: Config, core: Core, options: AppOptions = {}): Promise<FastifyInstance> {
+  const app = Fastify({ ...serverOptions(config, options.logDestination), ...(options.serverFactory ? { serverFactory: options.serverFactory } : {}) })
+  for (const warning of config.warnings) app.log.warn(warning)
+  await registerTransport(app, config)
+  await registerIdentity(app, config, core)
+  return app
+}
+
+/** HTTP, and nothing about identity. The order is that of the checks a request meets. */
+async function registerTransport(app: FastifyInstance, config: Config): Promise<void> {
+  await app.register(errors, { shapes: [] })
+  await app.register(requestLog)
+  await app.register(securityHeaders, { config })
+  await app.register(rateLimit, { config })
+  await app.register(strictJson)
+  await app.register(cookieTransport, { config })
+  await app.register(tokenExtraction)
+  await app.register(notFound)
+}
+
+/** The domain, put together from its parts, and handed to the routes. */
+async function registerIdentity(app: FastifyInstance, config: Config, core: Core): Promise<void> {
+  const { repository, keyring, clock } = core.service
+  const list = createRevocationList()
+  const signingKeys = await openSigningKeys({ repository, keyring, clock, alg: config.signingAlg })
+  const reloadKeys = (): void => {
+    signingKeys.reload().catch((error: unknown) => {
+      app.log.error({ err: error }, 'the signing keys could not be read again')
+    })
+  }
+  const feed = createRevocationFeed({
+    connectionString: core.database.listenUrl,
+    maxLagMs: config.revocationMaxLagMs,
+    applicationName: 'tessera revocations',
+    onRevocation: (revocation) => {
+      list.add(revocation)
+      verifier.forget(revocation)
+    },
+    onKeysChanged: reloadKeys,
+    log: (message, error) => {
+      app.log.warn({ err: error }, message)
+    },
+  })
+  const check: RevocationCheck = {
+    isFresh: () => feed.isFresh(),
+    isTokenDead: async (token) => list.isDead(token) || (!feed.isFresh() && (await repository.revocations.isTokenDead(token))),
+  }
+  const verifier = createApiKeyVerifier({ repository, clock, revocations: check })
+  core.onRevoked((revocation) => {
+    list.add(revocation)
+    verifier.forget(revocation)
+  })
+
+  await app.register(accessToken, {
+    signingKeys,
+    clock,
+    issuer: config.publicUrl.href,
+    audience: config.audience,
+    longestTokenSeconds: longestTokenSeconds(config),
+  })
+  await app.register(revocations, { feed, list, clock })
+  const dialectPolicies = policiesOf(config)
+  const service: Service = {
+    ...core.service,
+    accessTokens: app.accessTokens,
+    revocations: check,
+    settings: { issuer: config.publicUrl.href, audience: config.audience, refreshGraceSeconds: config.refreshGraceSeconds, dialects: dialectPolicies },
+  }
+  await app.register(identity, { config, identity: createIdentity(service, verifier), dialectPolicies })
+  await app.register(authenticate)
+  await app.register(refreshRotation)
+  await app.register(apiKeys, { verifier, repository: repository.apiKeys })
+  await app.register(housekeeping, {
+    chores: {
+      'sweep what is over': () => sweep(core.pool),
+      'learn stored costs': async () => core.service.hasher.learnStoredCosts(await repository.credentials.storedCosts()),
+    },
+  })
+}
+
+function policiesOf(config: Config): Readonly<Record<DialectName, DialectPolicy>> {
+  const policy = (name: DialectName, accessClaims: DialectPolicy['accessClaims'] = () => ({})): DialectPolicy => ({
+    name,
+    ...config.lifetimes[name],
+    staticClients: config.refreshStaticClients.includes(name),
+    accessClaims,
+  })
+  return { pin: policy('pin'), directus: policy('directus'), bearer: policy('bearer'), tokenset: policy('tokenset') }
+}
