@@ -10,6 +10,8 @@ export interface ErrorShape {
 export interface RenderedError {
   readonly status: number
   readonly body: unknown
+  /** Where it is not plain JSON. */
+  readonly contentType?: string
   /** `WWW-Authenticate`, where a Bearer was asked for and this answer refuses it. */
   readonly challenge?: string
 }

@@ -1,0 +1,37 @@
+import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify'
+import fp from 'fastify-plugin'
+import { AuthError } from '../src/domain/errors.js'
+import { pathOf } from './request-path.js'
+
+/** 404, or 405 with `Allow` where the path is known and only the method is not. Register it before the routes. */
+function notFoundPlugin(app: FastifyInstance, _options: object, done: () => void): void {
+  const methods = new Set<HTTPMethods>()
+  app.addHook('onRoute', (route) => {
+    // The preflight route of CORS, which matches every path.
+    if (route.url === '*') return
+    for (const method of [route.method].flat()) methods.add(method)
+  })
+
+  function refusal(request: FastifyRequest): AuthError {
+    const path = pathOf(request.url)
+    const allow = [...methods].filter((method) => method !== 'OPTIONS' && knows(app, method, path))
+    return allow.length > 0 ? new AuthError('method_not_allowed', { allow }) : new AuthError('not_found')
+  }
+
+  // At once, before a body is looked at: what is not there has no opinion on media types.
+  app.addHook('onRequest', (request, _reply, next) => {
+    next(request.is404 ? refusal(request) : undefined)
+  })
+  app.setNotFoundHandler((request) => {
+    throw refusal(request)
+  })
+  done()
+}
+
+/** The router finds by concrete path here, parameters, trailing slash and all. */
+function knows(app: FastifyInstance, method: HTTPMethods, url: string): boolean {
+  const found: unknown = app.findRoute({ method, url })
+  return found !== null
+}
+
+export default fp(notFoundPlugin, { name: 'not-found', dependencies: ['errors', 'rate-limit'] })

@@ -1,0 +1,98 @@
+import { connect } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import Fastify, { type FastifyInstance } from 'fastify'
+import cookieTransport from '../../plugins/cookie-transport.js'
+import type { PrefixedShape } from '../../plugins/error-shape.js'
+import errors from '../../plugins/errors.js'
+import notFound from '../../plugins/not-found.js'
+import rateLimit, { type RateLimitOptions } from '../../plugins/rate-limit.js'
+import requestLog from '../../plugins/request-log.js'
+import securityHeaders from '../../plugins/security-headers.js'
+import strictJson from '../../plugins/strict-json.js'
+import tokenExtraction from '../../plugins/token-extraction.js'
+import { readConfig, type Config, type Environment } from '../../src/config/index.js'
+import { serverOptions } from '../../src/server-options.js'
+
+/** What is needed of a tap test. */
+interface Teardown {
+  teardown(handler: () => unknown): unknown
+}
+
+export interface HttpApp {
+  readonly app: FastifyInstance
+  readonly config: Config
+  /** Every log line so far, parsed. */
+  logLines(): Record<string, unknown>[]
+  /** Every log line so far, as one text. */
+  logText(): string
+}
+
+export interface HttpAppOptions {
+  readonly environment?: Environment
+  readonly shapes?: readonly PrefixedShape[]
+  readonly store?: RateLimitOptions['store']
+  routes?(app: FastifyInstance): void
+}
+
+/** The whole HTTP plumbing with the options of the service, and a few routes. */
+export async function buildHttpApp(t: Teardown, { environment = {}, shapes = [], store, routes }: HttpAppOptions = {}): Promise<HttpApp> {
+  const config = readConfig({ LOG_LEVEL: 'debug', ...environment })
+  const lines: string[] = []
+  const app = Fastify(serverOptions(config, { write: (line) => lines.push(line) }))
+  t.teardown(() => app.close())
+  await app.register(errors, { shapes })
+  await app.register(requestLog)
+  await app.register(securityHeaders, { config })
+  await app.register(rateLimit, { config, ...(store === undefined ? {} : { store }) })
+  await app.register(notFound)
+  await app.register(strictJson)
+  await app.register(cookieTransport, { config })
+  await app.register(tokenExtraction)
+  routes?.(app)
+  await app.ready()
+  return {
+    app,
+    config,
+    logText: () => lines.join(''),
+    logLines: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+  }
+}
+
+export async function listen(app: FastifyInstance): Promise<number> {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  return (app.server.address() as AddressInfo).port
+}
+
+/** A connection that says exactly what it is told, and what it heard. */
+export class RawClient {
+  readonly socket: Socket
+  readonly closed: Promise<void>
+  #heard = ''
+
+  constructor(port: number) {
+    this.socket = connect({ port, host: '127.0.0.1' })
+    this.socket.setEncoding('latin1')
+    this.socket.on('data', (chunk: string) => (this.#heard += chunk))
+    this.socket.on('error', () => undefined)
+    this.closed = new Promise((resolve) => this.socket.once('close', () => { resolve() }))
+  }
+
+  get heard(): string {
+    return this.#heard
+  }
+
+  say(text: string): this {
+    this.socket.write(text, 'latin1')
+    return this
+  }
+
+  /** Waits until what was heard matches. */
+  async hears(pattern: RegExp, withinMs = 5000): Promise<string> {
+    const deadline = Date.now() + withinMs
+    while (!pattern.test(this.#heard)) {
+      if (Date.now() > deadline) throw new Error(`expected ${String(pattern)}, heard ${JSON.stringify(this.#heard.slice(0, 500))}`)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    return this.#heard
+  }
+}
