@@ -1,10 +1,11 @@
 import type { FastifyRequest } from 'fastify'
 import type { Origin } from '../src/domain/model.js'
+import { clientAddress } from './client-address.js'
 
 const longestUserAgent = 300
 
 /** Where a request comes from, for counters, sessions and the audit. */
 export function originOf(request: FastifyRequest): Origin {
   const userAgent = request.headers['user-agent']?.replace(/[^\x20-\x7e]/g, '?').slice(0, longestUserAgent)
-  return { ip: request.ip, userAgent: userAgent ?? null, requestId: request.id }
+  return { ip: clientAddress(request), userAgent: userAgent ?? null, requestId: request.id }
 }

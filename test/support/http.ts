@@ -2,6 +2,8 @@ import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import cookieTransport from '../../plugins/cookie-transport.js'
+import cors from '../../plugins/cors.js'
+import crossSite from '../../plugins/cross-site.js'
 import type { PrefixedShape } from '../../plugins/error-shape.js'
 import errors from '../../plugins/errors.js'
 import notFound from '../../plugins/not-found.js'
@@ -31,7 +33,7 @@ export interface HttpAppOptions {
   readonly environment?: Environment
   readonly shapes?: readonly PrefixedShape[]
   readonly store?: RateLimitOptions['store']
-  routes?(app: FastifyInstance): void
+  readonly routes?: (app: FastifyInstance) => void
 }
 
 /** The whole HTTP plumbing with the options of the service, and a few routes. */
@@ -43,8 +45,10 @@ export async function buildHttpApp(t: Teardown, { environment = {}, shapes = [],
   await app.register(errors, { shapes })
   await app.register(requestLog)
   await app.register(securityHeaders, { config })
+  await app.register(cors, { config })
   await app.register(rateLimit, { config, ...(store === undefined ? {} : { store }) })
   await app.register(notFound)
+  await app.register(crossSite, { config })
   await app.register(strictJson)
   await app.register(cookieTransport, { config })
   await app.register(tokenExtraction)
