@@ -3,6 +3,8 @@ import accessToken from '../plugins/access-token.js'
 import apiKeys from '../plugins/api-keys.js'
 import authenticate from '../plugins/authenticate.js'
 import cookieTransport from '../plugins/cookie-transport.js'
+import cors from '../plugins/cors.js'
+import crossSite from '../plugins/cross-site.js'
 import errors from '../plugins/errors.js'
 import housekeeping from '../plugins/housekeeping.js'
 import identity from '../plugins/identity.js'
@@ -48,6 +50,8 @@ async function registerTransport(app: FastifyInstance, config: Config): Promise<
   await app.register(requestLog)
   await app.register(securityHeaders, { config })
   await app.register(rateLimit, { config })
+  await app.register(cors, { config })
+  await app.register(crossSite, { config })
   await app.register(strictJson)
   await app.register(cookieTransport, { config })
   await app.register(tokenExtraction)

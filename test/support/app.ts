@@ -1,0 +1,67 @@
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from '../../src/app.js'
+import { readConfig, type Config, type Environment } from '../../src/config/index.js'
+import { openCore, type Core } from '../../src/core.js'
+import type { User } from '../../src/domain/model.js'
+import { createUser, type NewAccount } from '../../src/domain/operators.js'
+import { createTestClock, type TestClock } from './clock.js'
+import { createTestDatabase, type TestDatabase } from './database.js'
+
+interface Test {
+  teardown(handler: () => unknown): unknown
+}
+
+export interface TestApp {
+  readonly app: FastifyInstance
+  readonly core: Core
+  readonly config: Config
+  readonly clock: TestClock
+  readonly database: TestDatabase
+  /** `http://127.0.0.1:«port»`: it listens. */
+  readonly url: string
+  /** Every line it logged. */
+  readonly logLines: readonly string[]
+  createUser(account: Partial<NewAccount>): Promise<User>
+  close(): Promise<void>
+}
+
+export interface TestAppOptions {
+  /** Environment variables, as an operator would set them. */
+  readonly environment?: Environment
+  /** A database to share with another node. */
+  readonly database?: TestDatabase
+  /** A clock to share with another node. */
+  readonly clock?: TestClock
+}
+
+const testMasterSecret = 'a master secret for tests, and for tests alone'
+
+/** Cheap hashes: what is tested is who gets in, not how long it takes. */
+const testEnvironment = { HOST: '127.0.0.1', PORT: '0', MASTER_SECRET: testMasterSecret, ARGON2_MEMORY_KIB: '1024', ARGON2_TIME: '1', LOG_LEVEL: 'debug', RATE_LIMIT: 'off' }
+
+/** The real app, with the production options, on a database of its own; it listens, and is closed at the end of the test. */
+export async function startTestApp(t: Test, options: TestAppOptions = {}): Promise<TestApp> {
+  const database = options.database ?? (await createTestDatabase(t))
+  const clock = options.clock ?? createTestClock()
+  const logLines: string[] = []
+  const environment = { ...testEnvironment, PUBLIC_URL: 'http://127.0.0.1:9154', DATABASE_URL: database.connectionString, ...options.environment }
+  const config = readConfig(environment)
+  const core = await openCore(config, { clock, applicationName: 'tessera test', log: (message) => logLines.push(message) })
+  clock.attach(core.pool)
+  const app = await buildApp(config, core, { logDestination: { write: (line) => logLines.push(line) } })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  let closed: Promise<void> | null = null
+  const close = (): Promise<void> => (closed ??= app.close().then(() => core.close()))
+  t.teardown(close)
+  return {
+    app,
+    core,
+    config,
+    clock,
+    database,
+    url,
+    logLines,
+    close,
+    createUser: (account) => createUser(core.service, { username: null, email: null, password: null, pin: null, role: 'user', ...account }, { kind: 'service', id: 'test' }),
+  }
+}
