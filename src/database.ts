@@ -20,8 +20,8 @@ export interface DatabaseAccess {
 /** The database of the configuration, reached: the embedded server, or the one that `DATABASE_URL` names. @throws DatabaseError | EmbeddedServerError */
 export async function openDatabase(config: Config, log: (message: string) => void): Promise<DatabaseAccess> {
   if (config.databaseUrl === null) {
-    const { connectionString: url, leave } = await joinEmbeddedServer({ dataDir: config.dataDir, log })
-    return { url, listenUrl: url, isEmbedded: true, leave }
+    const server = await joinEmbeddedServer({ dataDir: config.dataDir, log })
+    return { url: server.connectionString, listenUrl: server.connectionString, isEmbedded: true, leave: () => server.leave() }
   }
   const url = config.databaseUrl
   await reach(url, log)
