@@ -103,10 +103,13 @@ function createReader(environment: Environment): Reader {
     if (text === null) return setting.fallback
     const parsed = setting.parse(text)
     if ('value' in parsed) return parsed.value
-    const given = setting.secret ? '' : ` (it is ${JSON.stringify(text.slice(0, 80))})`
+    const given = setting.secret || holdsCredentials(text) ? '' : ` (it is ${JSON.stringify(text.slice(0, 80))})`
     throw new ConfigError(`${name} must be ${parsed.expected}${given}`)
   }
 }
+
+/** A URL with a password in it, where none is expected. */
+const holdsCredentials = (text: string): boolean => /\/\/[^/]*@/.test(text)
 
 /** An empty value is none: compose files pass unset variables on like that. */
 function readText(environment: Environment, name: string, secret: boolean): string | null {
@@ -133,6 +136,7 @@ function assemble(read: Reader): Config {
   const publicUrl = readPublicUrl(read, host)
   const databaseUrl = read(settings.DATABASE_URL)
   const password = read(settings.DATABASE_PASSWORD)
+  if (databaseUrl === null && password !== null) throw new ConfigError('DATABASE_PASSWORD is set without DATABASE_URL: set both or none')
   const trustProxy = read(settings.TRUST_PROXY)
   const config: Config = {
     host,
@@ -206,8 +210,9 @@ const isLoopback = (host: string): boolean => host === 'localhost' || host === '
 
 function withPassword(databaseUrl: string | null, password: string | null): string | null {
   if (databaseUrl === null || password === null) return databaseUrl
-  if (!URL.canParse(databaseUrl)) throw new ConfigError('DATABASE_PASSWORD needs a DATABASE_URL such as postgresql://user@host:5432/database')
-  const url = new URL(databaseUrl)
+  const url = URL.canParse(databaseUrl) ? new URL(databaseUrl) : null
+  // A URL without a host takes no password, and says nothing.
+  if (!url?.hostname) throw new ConfigError('DATABASE_PASSWORD needs a DATABASE_URL such as postgresql://user@host:5432/database')
   url.password = encodeURIComponent(password)
   return url.href
 }
