@@ -58,13 +58,16 @@ const named = (type: string): string => typeNames[type] ?? type
 function mustBeOneOfBranches(error: FastifySchemaValidationError, all: readonly FastifySchemaValidationError[]): string {
   const branches = all.filter((other) => other.instancePath === error.instancePath)
   const values = branches.flatMap((branch) => (branch.keyword === 'const' ? [text(branch.params.allowedValue)] : []))
-  const types = branches.flatMap((branch) => (branch.keyword === 'type' ? list(branch.params.type).map(named) : []))
+  const literals = new Set(branches.flatMap((branch) => (branch.keyword === 'const' ? [branchOf(branch)] : [])))
+  const types = branches.flatMap((branch) => (branch.keyword === 'type' && !literals.has(branchOf(branch)) ? list(branch.params.type).map(named) : []))
   const other = all.find((branch) => branch !== error && branch.keyword !== 'const' && branch.keyword !== 'type')
-  if (values.length > 0 && types.length === 0) return mustBe(error, [`one of ${values.join(', ')}`])
+  if (values.length > 0) return mustBe(error, [`one of ${values.join(', ')}`, ...new Set(types)])
   // A value of the right type that breaks another rule of its branch: that rule says more than the list of types.
   if (other !== undefined) return validationReason([other])
-  return types.length > 0 ? mustBe(error, [...new Set([...types, ...values])]) : `${memberOf(error)} is not valid`
+  return types.length > 0 ? mustBe(error, [...new Set(types)]) : `${memberOf(error)} is not valid`
 }
+
+const branchOf = ({ schemaPath }: FastifySchemaValidationError): string => schemaPath.replace(/[^/]*$/, '')
 
 const mustBe = (error: FastifySchemaValidationError, alternatives: readonly string[]): string => `${memberOf(error)} must be ${alternatives.join(' or ')}`
 

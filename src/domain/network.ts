@@ -1,24 +1,33 @@
 import { isIP } from 'node:net'
 
-const ipv4Mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i
+const zone = /%.*$/
 
 /**
  * Who counts as one place: an IPv4 address, or the /64 of an IPv6 address, which is what one household is given.
  * @param ip an address; anything else counts as one place of its own
  */
 export function networkOf(ip: string): string {
-  const plain = ip.replace(/%.*$/, '')
-  const mapped = ipv4Mapped.exec(plain)?.[1]
-  if (mapped !== undefined && isIP(mapped) === 4) return mapped
-  return isIP(plain) === 6 ? `${firstHextets(plain)}::/64` : plain
+  const plain = ip.replace(zone, '')
+  if (isIP(plain) !== 6) return plain
+  const hextets = hextetsOf(plain)
+  const isMapped = hextets.slice(0, 6).join(':') === '0:0:0:0:0:65535'
+  return isMapped ? dotted(hextets.slice(6)) : `${hextets.slice(0, 4).map((hextet) => hextet.toString(16)).join(':')}::/64`
 }
 
-function firstHextets(ip: string): string {
+/** The eight numbers of an IPv6 address. */
+function hextetsOf(ip: string): number[] {
   const [head = '', tail] = ip.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const embeddedIpv4 = ip.includes('.') ? 1 : 0
-  const zeros = tail === undefined ? 0 : 8 - left.length - right.length - embeddedIpv4
-  const all = [...left, ...Array.from({ length: Math.max(0, zeros) }, () => '0'), ...right]
-  return all.slice(0, 4).map((hextet) => parseInt(hextet, 16).toString(16)).join(':')
+  const left = numbers(head)
+  const right = numbers(tail ?? '')
+  return [...left, ...Array.from({ length: 8 - left.length - right.length }, () => 0), ...right]
 }
+
+const numbers = (part: string): number[] => (part === '' ? [] : part.split(':').flatMap((text) => (text.includes('.') ? pairs(text) : [parseInt(text, 16)])))
+
+/** An IPv4 address as two hextets. */
+function pairs(ipv4: string): number[] {
+  const [a = 0, b = 0, c = 0, d = 0] = ipv4.split('.').map(Number)
+  return [a * 256 + b, c * 256 + d]
+}
+
+const dotted = (hextets: readonly number[]): string => hextets.flatMap((hextet) => [hextet >> 8, hextet & 255]).join('.')

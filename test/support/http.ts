@@ -24,16 +24,16 @@ export interface HttpApp {
   readonly app: FastifyInstance
   readonly config: Config
   /** Every log line so far, parsed. */
-  logLines(): Record<string, unknown>[]
+  readonly logLines: () => Record<string, unknown>[]
   /** Every log line so far, as one text. */
-  logText(): string
+  readonly logText: () => string
 }
 
 export interface HttpAppOptions {
   readonly environment?: Environment
   readonly shapes?: readonly PrefixedShape[]
   readonly store?: RateLimitOptions['store']
-  readonly routes?: (app: FastifyInstance) => void
+  readonly routes?: (app: FastifyInstance, config: Config) => void
 }
 
 /** The whole HTTP plumbing with the options of the service, and a few routes. */
@@ -52,7 +52,7 @@ export async function buildHttpApp(t: Teardown, { environment = {}, shapes = [],
   await app.register(strictJson)
   await app.register(cookieTransport, { config })
   await app.register(tokenExtraction)
-  routes?.(app)
+  routes?.(app, config)
   await app.ready()
   return {
     app,
@@ -90,6 +90,15 @@ export class RawClient {
     return this
   }
 
+  /** Waits for one whole answer that has a length. */
+  async hearsAnswer(): Promise<string> {
+    const heard = await this.hears(/^[^]*?\r\n\r\n/)
+    const bodyBytes = Number(/\r\ncontent-length: (\d+)\r\n/i.exec(heard)?.[1] ?? 0)
+    const total = heard.indexOf('\r\n\r\n') + 4 + bodyBytes
+    await this.hears(new RegExp(`^[^]{${total}}`))
+    return this.#heard.slice(0, total)
+  }
+
   /** Waits until what was heard matches. */
   async hears(pattern: RegExp, withinMs = 5000): Promise<string> {
     const deadline = Date.now() + withinMs
@@ -100,3 +109,5 @@ export class RawClient {
     return this.#heard
   }
 }
+
+export const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1])
