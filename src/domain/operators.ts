@@ -1,14 +1,16 @@
-import { v7 as uuidv7 } from 'uuid'
 import type { AuditEventType } from './audit.js'
 import { AuthError, malformed } from './errors.js'
-import { newEmail, newUsername, usernameIdentifier, emailIdentifier } from './identifiers.js'
+import { usernameIdentifier, emailIdentifier } from './identifiers.js'
 import type { Actor, Role, User, UserStatus } from './model.js'
+import { insertAccount, prepareAccount, type NewAccount } from './new-accounts.js'
 import { hashPin, requirePassword, requirePin } from './passwords.js'
-import type { Repository, StoredPin } from './ports.js'
+import type { Repository } from './ports.js'
 import type { CoreService } from './service.js'
 import { endSession } from './sessions.js'
 
 /** What an operator may do to others: the command line and the admin endpoints. An operator sets secrets, and never reads one. */
+
+export type { NewAccount } from './new-accounts.js'
 
 /** How a user is named: one of the three. */
 export type UserReference = { readonly id: string } | { readonly username: string } | { readonly email: string }
@@ -24,40 +26,10 @@ export async function findUser(service: Pick<CoreService, 'repository'>, referen
   return user
 }
 
-export interface NewAccount {
-  readonly username: string | null
-  readonly email: string | null
-  readonly password: string | null
-  readonly pin: string | null
-  readonly role: Role
-  /** The demo accounts alone bypass the policies for new secrets. */
-  readonly demo?: boolean
-}
-
 /** @throws AuthError malformed | conflict */
 export async function createUser(service: CoreService, account: NewAccount, actor: Actor): Promise<User> {
-  const id = uuidv7()
-  const handles = { username: account.username === null ? null : newUsername(account.username), email: account.email === null ? null : newEmail(account.email) }
-  if (handles.username === null && handles.email === null) throw malformed('a user needs a username, an email or both')
-  if (account.pin !== null && handles.username === null) throw malformed('a PIN is used with a username: give one')
-  const secrets = await hashSecrets(service, account, id)
-  await service.repository.transaction(async (tx) => {
-    if (!(await tx.users.insert({ id, ...handles, role: account.role }))) throw new AuthError('conflict', { reason: 'that username or email is taken' })
-    if (secrets.passwordHash !== null) await tx.credentials.setPassword(id, secrets.passwordHash)
-    if (secrets.pin !== null) await tx.credentials.setPin(id, secrets.pin)
-    await tx.audit.append({ type: 'user_created', actor, userId: id, detail: { role: account.role } })
-  })
-  return findUser(service, { id })
-}
-
-async function hashSecrets(service: CoreService, { password, pin, demo }: NewAccount, id: string): Promise<{ passwordHash: string | null; pin: StoredPin | null }> {
-  if (!demo && password !== null) requirePassword(password)
-  if (!demo && pin !== null) requirePin(pin)
-  const fairness = { address: 'operator', account: id }
-  return {
-    passwordHash: password === null ? null : await service.hasher.hash(password, fairness),
-    pin: pin === null ? null : await hashPin(service.hasher, service.keyring, pin, fairness),
-  }
+  const prepared = await prepareAccount(service, account)
+  return service.repository.transaction((tx) => insertAccount(tx, prepared, actor))
 }
 
 /** All sessions and tokens of the user are dead, on every node, once this is committed. API keys live. */

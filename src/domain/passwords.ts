@@ -84,6 +84,27 @@ export function requirePassword(password: string, member = 'password'): void {
   if (length < 8 || length > longestSecret) throw malformed(`${member} must have 8 to ${longestSecret} characters`)
 }
 
+/** `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, both of them base64 without padding: 8 to 64 and 16 to 64 bytes. */
+const hashPattern = /^\$argon2id\$v=19\$m=[1-9]\d{0,8},t=[1-9]\d{0,3},p=[1-9]\d{0,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/
+
+/** A failed login takes as long as the slowest hash stored would: this much is let in from elsewhere, and no more. */
+const most = { memoryKiB: 262_144, work: 786_432, parallelism: 16 }
+
+/**
+ * A hash from elsewhere, in the PHC string format.
+ * @throws AuthError malformed
+ */
+export function requirePasswordHash(hash: string, member = 'password_hash'): void {
+  const [cost] = hashPattern.test(hash) ? parseCost(costOf(hash)) : []
+  if (cost === undefined || cost.memoryKiB < 8 * cost.parallelism) {
+    throw malformed(`${member} must be an argon2id hash such as $argon2id$v=19$m=19456,t=2,p=1$«salt»$«hash»`)
+  }
+  if (cost.memoryKiB > most.memoryKiB || work(cost) > most.work || cost.parallelism > most.parallelism) {
+    const limits = `m ≤ ${most.memoryKiB}, m × t ≤ ${most.work}, p ≤ ${most.parallelism}`
+    throw malformed(`${member} costs too much (${limits}): every failed login would take as long`)
+  }
+}
+
 /** @throws AuthError malformed */
 export function requirePin(pin: string, member = 'pin'): void {
   if (!/^[0-9]{4,12}$/.test(pin)) throw malformed(`${member} must have 4 to 12 digits`)

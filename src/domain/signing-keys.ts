@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Keyring } from './keyring.js'
+import type { Actor } from './model.js'
 import type { Clock, KeyWrap, Repository, StoredSigningKey } from './ports.js'
 
 export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256'
@@ -27,9 +28,9 @@ export interface SigningKeys {
   published(): readonly SigningKey[]
   reload(): Promise<void>
   /** A new key, published at once, signing after the max-age. @returns its kid */
-  rotate(): Promise<string>
+  rotate(actor: Actor): Promise<string>
   /** An emergency: tokens of this key are refused from now on. If it was the current one, a new key signs at once. */
-  revoke(kid: string): Promise<boolean>
+  revoke(kid: string, actor: Actor): Promise<boolean>
 }
 
 const generate = promisify(generateKeyPair)
@@ -87,21 +88,24 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
     find: (kid) => keys.find((key) => key.kid === kid) ?? null,
     published: () => keys,
     reload,
-    async rotate() {
+    async rotate(actor) {
       const kid = await repository.transaction(async (tx) => {
         await tx.keys.lock()
-        return add(tx, jwksMaxAgeSeconds)
+        const added = await add(tx, jwksMaxAgeSeconds)
+        await tx.audit.append({ type: 'signing_key_rotated', actor, detail: { kid: added } })
+        return added
       })
       await reload()
       return kid
     },
-    async revoke(kid) {
+    async revoke(kid, actor) {
       const revoked = await repository.transaction(async (tx) => {
         await tx.keys.lock()
         if (!(await tx.keys.revokeSigningKey(kid))) return false
         const others = (await tx.keys.signingKeys()).filter((key) => key.revokedAt === null)
         if (!others.some(({ signsFrom }) => signsFrom <= clock.now())) await add(tx, 0)
         await tx.keys.notifyChange()
+        await tx.audit.append({ type: 'signing_key_revoked', actor, detail: { kid } })
         return true
       })
       await reload()
