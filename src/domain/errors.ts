@@ -28,6 +28,20 @@ export const authErrorCodes = [
 
 export type AuthErrorCode = (typeof authErrorCodes)[number]
 
+/** What the OAuth endpoints say instead, where they have a word of their own (RFC 6749 §5.2, RFC 6750 §3.1). */
+export const oauthErrorCodes = [
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'unsupported_token_type',
+  'invalid_scope',
+  'insufficient_scope',
+] as const
+
+export type OAuthErrorCode = (typeof oauthErrorCodes)[number]
+
 export interface AuthErrorDetails {
   /** What is wrong and what to do, for the reader of a 400, 403 or 409. Never a secret, never a value that was sent. */
   reason?: string
@@ -37,6 +51,7 @@ export interface AuthErrorDetails {
   retryAfterSeconds?: number
   /** For `method_not_allowed`: the methods that the path knows. */
   allow?: readonly string[]
+  oauth?: OAuthErrorCode
 }
 
 export class AuthError extends Error {
@@ -45,6 +60,7 @@ export class AuthError extends Error {
   readonly reason: string | undefined
   readonly retryAfterSeconds: number | undefined
   readonly allow: readonly string[] | undefined
+  readonly oauth: OAuthErrorCode | undefined
 
   constructor(code: AuthErrorCode, details: AuthErrorDetails = {}) {
     super(details.reason ? `${code}: ${details.reason}` : code, { cause: details.cause })
@@ -52,6 +68,7 @@ export class AuthError extends Error {
     this.reason = details.reason
     this.retryAfterSeconds = details.retryAfterSeconds
     this.allow = details.allow
+    this.oauth = details.oauth
   }
 }
 

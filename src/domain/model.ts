@@ -75,6 +75,26 @@ export interface ApiKey {
   readonly lastUsedAt: Date | null
 }
 
+/** Another service that calls in its own name. */
+export interface Client {
+  readonly id: string
+  readonly name: string
+  readonly scopes: readonly string[]
+  /** null: the service's own figure. */
+  readonly accessSeconds: number | null
+  /** Public keys for private_key_jwt. */
+  readonly jwks: PublicKeySet | null
+  readonly hasSecret: boolean
+  /** The effective epoch: tokens of a lower one are dead. */
+  readonly epoch: number
+  readonly createdAt: Date
+}
+
+/** RFC 7517 §5. */
+export interface PublicKeySet {
+  readonly keys: readonly Readonly<Record<string, unknown>>[]
+}
+
 /** Who makes a call, once the credential is verified. */
 export type Principal = SessionPrincipal | ApiKeyPrincipal | ClientPrincipal
 

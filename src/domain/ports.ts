@@ -1,5 +1,18 @@
 import type { AuditEvent } from './audit.js'
-import type { ApiKey, AuthenticationMethod, DialectName, NewRevocation, Revocation, Role, Session, SessionState, User, UserStatus } from './model.js'
+import type {
+  ApiKey,
+  AuthenticationMethod,
+  Client,
+  DialectName,
+  NewRevocation,
+  PublicKeySet,
+  Revocation,
+  Role,
+  Session,
+  SessionState,
+  User,
+  UserStatus,
+} from './model.js'
 
 /** The node's clock: for claims in tokens and for waiting, never for what the database decides. */
 export interface Clock {
@@ -12,6 +25,7 @@ export interface Repository {
   readonly credentials: Credentials
   readonly sessions: Sessions
   readonly apiKeys: ApiKeys
+  readonly clients: Clients
   readonly attempts: Attempts
   readonly revocations: Revocations
   readonly keys: Keys
@@ -164,6 +178,31 @@ export interface ApiKeys {
   expireWithin(id: string, userId: string, seconds: number): Promise<boolean>
   /** Batched; never moves `last_used_at` back. */
   touch(lastUsed: ReadonlyMap<string, Date>): Promise<void>
+}
+
+export interface NewClient {
+  readonly id: string
+  readonly name: string
+  readonly secretHash: Buffer | null
+  readonly jwks: PublicKeySet | null
+  readonly scopes: readonly string[]
+  readonly accessSeconds: number | null
+}
+
+export interface Clients {
+  insert(client: NewClient): Promise<Client>
+  find(id: string): Promise<Client | null>
+  /** The client, if the hash is that of its secret, or of the one before while that still serves. */
+  findBySecret(id: string, secretHash: Buffer): Promise<Client | null>
+  /** By name. */
+  list(): Promise<Client[]>
+  /** The secret before goes on serving for the overlap. @returns false for an unknown client */
+  replaceSecret(id: string, secretHash: Buffer, overlapSeconds: number): Promise<boolean>
+  /** Tokens of the client are dead from here on. @returns the new effective epoch, null for an unknown client */
+  raiseEpoch(id: string): Promise<number | null>
+  delete(id: string): Promise<boolean>
+  /** One statement: true once for an assertion. */
+  useAssertion(id: string, jti: string, expiresAt: Date): Promise<boolean>
 }
 
 /** Whose failures are counted: a user id, or `unknown:` and a keyed hash. Strangers and known origins are counted apart. */

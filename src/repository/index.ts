@@ -4,6 +4,7 @@ import type { Repository } from '../domain/ports.js'
 import { createApiKeys } from './api-keys.js'
 import { createAttempts } from './attempts.js'
 import { createAuditTrail } from './audit.js'
+import { createClients } from './clients.js'
 import { createCredentials } from './credentials.js'
 import { createKeys } from './keys.js'
 import { createRevocations, type RevocationOptions } from './revocations.js'
@@ -32,6 +33,7 @@ function repositoryOn(database: Database, options: RevocationOptions): Repositor
     credentials: createCredentials(database),
     sessions: createSessions(database),
     apiKeys: createApiKeys(database),
+    clients: createClients(database),
     attempts: createAttempts(database),
     revocations: createRevocations(database, options),
     keys: createKeys(database),

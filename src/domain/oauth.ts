@@ -1,0 +1,142 @@
+import { v7 as uuidv7 } from 'uuid'
+import { isWellFormedKey, type ApiKeyVerifier } from './api-keys.js'
+import { identityOf } from './authenticate.js'
+import { AuthError } from './errors.js'
+import type { Client, ClientPrincipal, Origin, Principal, SessionState } from './model.js'
+import type { AccessClaims } from './ports.js'
+import { decodeRefreshToken } from './refresh-token.js'
+import { judge } from './refresh.js'
+import type { Service } from './service.js'
+import { endSession } from './sessions.js'
+
+/** What the OAuth endpoints do, once it is known who calls. */
+
+export interface ClientToken {
+  readonly accessToken: string
+  readonly expiresInSeconds: number
+  readonly scopes: readonly string[]
+}
+
+/**
+ * A token in the client's own name: `sub` and `sid` are its id.
+ * @param requested null: all scopes of the client
+ * @throws AuthError malformed (invalid_scope)
+ * @see RFC 6749 §4.4
+ */
+export function issueClientToken(service: Service, client: Client, requested: readonly string[] | null, ownSeconds: number): ClientToken {
+  const scopes = requested ?? client.scopes
+  if (!scopes.every((scope) => client.scopes.includes(scope))) {
+    throw new AuthError('malformed', { oauth: 'invalid_scope', reason: 'the client does not have a scope that was asked for' })
+  }
+  const expiresInSeconds = client.accessSeconds ?? ownSeconds
+  const iat = Math.floor(service.clock.now().getTime() / 1000)
+  const { issuer, audience } = service.settings
+  const claims = { iss: issuer, aud: audience, sub: client.id, sid: client.id, client_id: client.id, ep: client.epoch, jti: uuidv7(), iat, exp: iat + expiresInSeconds, scope: scopes.join(' ') }
+  return { accessToken: service.accessTokens.sign(claims, 'at+jwt'), expiresInSeconds, scopes }
+}
+
+/** RFC 7662 §2.2; without `active` there is nothing else. */
+export type Introspection = { readonly active: false } | ActiveToken
+
+export interface ActiveToken {
+  readonly active: true
+  readonly token_type: 'Bearer' | 'refresh_token' | 'api_key'
+  readonly sub: string
+  readonly scope?: string
+  readonly username?: string
+  readonly email?: string
+  readonly client_id?: string
+  readonly exp?: number
+  readonly iss?: string
+  readonly aud?: string
+  readonly jti?: string
+  readonly sid?: string
+  readonly key_id?: string
+}
+
+const inactive: Introspection = { active: false }
+
+/** Any credential that we issue; nothing about one that is dead, forged or foreign. @throws AuthError unavailable */
+export async function introspect(service: Service, apiKeys: ApiKeyVerifier, token: string): Promise<Introspection> {
+  if (isWellFormedKey(token)) return introspectKey(apiKeys, token)
+  const presented = decodeRefreshToken(token, service.keyring)
+  if (presented) {
+    const state = await service.repository.sessions.find(presented.sessionId)
+    const judgement = judge(presented.generation, state, service.settings.dialects[presented.dialect], service.settings.refreshGraceSeconds)
+    return state && (judgement === 'current' || judgement === 'again') ? describeSession(service, state) : inactive
+  }
+  const claims = await liveClaims(service, token)
+  return claims ? describeClaims(service, claims) : inactive
+}
+
+async function introspectKey(apiKeys: ApiKeyVerifier, key: string): Promise<Introspection> {
+  const principal = await apiKeys.verify(key).catch(onlyRefusals)
+  if (!principal) return inactive
+  return { active: true, token_type: 'api_key', sub: principal.userId, scope: principal.scopes.join(' '), key_id: principal.apiKeyId, ...named(principal) }
+}
+
+async function liveClaims(service: Service, token: string): Promise<AccessClaims | null> {
+  const claims = await service.accessTokens.verify(token).catch(onlyRefusals)
+  return claims && !(await service.revocations.isTokenDead(identityOf(claims))) ? claims : null
+}
+
+/** A refused token is no error here; a database that does not answer is. */
+function onlyRefusals(error: unknown): null {
+  if (error instanceof AuthError && error.code !== 'unavailable') return null
+  throw error
+}
+
+const named = ({ username, email }: { username: string | null; email: string | null }) => ({
+  ...(username === null ? {} : { username }),
+  ...(email === null ? {} : { email }),
+})
+
+function describeClaims(service: Service, claims: AccessClaims): ActiveToken {
+  const { issuer: iss, audience: aud } = service.settings
+  const { sub, scope, exp, jti, sid } = claims
+  return { active: true, token_type: 'Bearer', sub, scope, exp, iss, aud, jti, sid, ...(sub === sid ? { client_id: sub } : {}), ...named(claims) }
+}
+
+function describeSession(service: Service, { session, user }: SessionState): ActiveToken {
+  const exp = Math.floor(session.expiresAt.getTime() / 1000)
+  return { active: true, token_type: 'refresh_token', sub: user.id, exp, iss: service.settings.issuer, sid: session.id, ...named(user) }
+}
+
+/**
+ * Ends a token: an access token alone, a refresh token with its whole session. One that is dead, forged or foreign is no error.
+ * @param caller a client ends its own tokens; with the scope `revoke`, any
+ * @throws AuthError forbidden (unauthorized_client)
+ * @see RFC 7009 §2.1
+ */
+export async function revokeToken(service: Service, caller: Principal, token: string, origin: Origin): Promise<void> {
+  const mayRevokeAny = caller.scopes.includes('revoke')
+  const actor = { kind: caller.kind === 'client' ? 'service' : 'user', id: caller.kind === 'client' ? caller.clientId : caller.userId } as const
+  const presented = decodeRefreshToken(token, service.keyring)
+  if (presented) {
+    requireRight(mayRevokeAny)
+    await endSession(service.repository, { sessionId: presented.sessionId, because: 'token_revoked', origin, actor })
+    return
+  }
+  const claims = await liveClaims(service, token)
+  if (!claims) return
+  requireRight(mayRevokeAny || isOwn(caller, claims))
+  await service.repository.transaction(async (tx) => {
+    await tx.revocations.announce({ kind: 'token', subject: claims.jti })
+    await tx.audit.append({ type: 'token_revoked', actor, userId: claims.sub === claims.sid ? null : claims.sub, sessionId: claims.sid, origin, detail: { token: claims.jti } })
+  })
+}
+
+const isOwn = (caller: Principal, claims: AccessClaims): boolean => caller.kind === 'client' && claims.sub === caller.clientId
+
+function requireRight(held: boolean): void {
+  if (!held) throw new AuthError('forbidden', { oauth: 'unauthorized_client', reason: 'the token was not issued to you: that takes the scope revoke' })
+}
+
+/** A client that proved who it is, as a principal like any other. */
+export const clientPrincipalOf = (client: Client, expiresAt: Date): ClientPrincipal => ({
+  kind: 'client',
+  clientId: client.id,
+  tokenId: '',
+  expiresAt,
+  scopes: client.scopes,
+})
