@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { AuthError } from '../src/domain/errors.js'
 import type { Principal, SessionPrincipal } from '../src/domain/model.js'
+import type { Scope } from '../src/domain/scopes.js'
 import { extractCredential } from './token-extraction.js'
 
 declare module 'fastify' {
@@ -10,6 +11,8 @@ declare module 'fastify' {
     authenticate(request: FastifyRequest): Promise<void>
     /** preHandler: a session only; API keys and clients are forbidden. */
     authenticateSession(request: FastifyRequest): Promise<void>
+    /** preHandler: whoever holds the scope, by whatever credential. */
+    requireScope(scope: Scope): (request: FastifyRequest) => Promise<void>
   }
   interface FastifyRequest {
     principal: Principal | null
@@ -38,6 +41,10 @@ function authenticatePlugin(fastify: FastifyInstance, _options: object, done: ()
   fastify.decorate('authenticateSession', async (request: FastifyRequest) => {
     await authenticate(request)
     sessionOf(request)
+  })
+  fastify.decorate('requireScope', (scope: Scope) => async (request: FastifyRequest) => {
+    await authenticate(request)
+    if (!principalOf(request).scopes.includes(scope)) throw new AuthError('forbidden', { reason: `this takes the scope ${scope}` })
   })
   done()
 }

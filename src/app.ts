@@ -8,6 +8,7 @@ import crossSite from '../plugins/cross-site.js'
 import errors from '../plugins/errors.js'
 import housekeeping from '../plugins/housekeeping.js'
 import identity from '../plugins/identity.js'
+import oauth from '../plugins/oauth.js'
 import notFound from '../plugins/not-found.js'
 import rateLimit from '../plugins/rate-limit.js'
 import refreshRotation from '../plugins/refresh-rotation.js'
@@ -16,6 +17,9 @@ import revocations from '../plugins/revocations.js'
 import securityHeaders from '../plugins/security-headers.js'
 import strictJson from '../plugins/strict-json.js'
 import tokenExtraction from '../plugins/token-extraction.js'
+import { oauthErrors } from '../routes/oauth/errors.js'
+import { oauthRoutes } from '../routes/oauth/index.js'
+import { revocationRoutes } from '../routes/revocations/index.js'
 import { longestTokenSeconds, type Config } from './config/index.js'
 import type { Core } from './core.js'
 import { createApiKeyVerifier } from './domain/api-keys.js'
@@ -23,6 +27,7 @@ import { createIdentity } from './domain/identity.js'
 import type { DialectName } from './domain/model.js'
 import type { RevocationCheck } from './domain/ports.js'
 import { createRevocationList } from './domain/revocation-list.js'
+import { createRevocationLog } from './domain/revocation-log.js'
 import type { DialectPolicy, Service } from './domain/service.js'
 import { openSigningKeys } from './domain/signing-keys.js'
 import type { LogDestination } from './logging.js'
@@ -41,12 +46,14 @@ export async function buildApp(config: Config, core: Core, options: AppOptions =
   for (const warning of config.warnings) app.log.warn(warning)
   await registerTransport(app, config)
   await registerIdentity(app, config, core)
+  await app.register(oauthRoutes)
+  await app.register(revocationRoutes)
   return app
 }
 
 /** HTTP, and nothing about identity. The order is that of the checks a request meets. */
 async function registerTransport(app: FastifyInstance, config: Config): Promise<void> {
-  await app.register(errors, { shapes: [] })
+  await app.register(errors, { shapes: [{ prefix: '/oauth/', shape: oauthErrors }] })
   await app.register(requestLog)
   await app.register(securityHeaders, { config })
   await app.register(rateLimit, { config })
@@ -62,6 +69,7 @@ async function registerTransport(app: FastifyInstance, config: Config): Promise<
 async function registerIdentity(app: FastifyInstance, config: Config, core: Core): Promise<void> {
   const { repository, keyring, clock } = core.service
   const list = createRevocationList()
+  const log = createRevocationLog()
   const signingKeys = await openSigningKeys({ repository, keyring, clock, alg: config.signingAlg })
   const reloadKeys = (): void => {
     signingKeys.reload().catch((error: unknown) => {
@@ -74,6 +82,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     applicationName: 'tessera revocations',
     onRevocation: (revocation) => {
       list.add(revocation)
+      log.append(revocation)
       verifier.forget(revocation)
     },
     onKeysChanged: reloadKeys,
@@ -98,7 +107,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     audience: config.audience,
     longestTokenSeconds: longestTokenSeconds(config),
   })
-  await app.register(revocations, { feed, list, clock })
+  await app.register(revocations, { feed, list, log, clock })
   const dialectPolicies = policiesOf(config)
   const service: Service = {
     ...core.service,
@@ -108,6 +117,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
   }
   await app.register(identity, { config, identity: createIdentity(service, verifier), dialectPolicies })
   await app.register(authenticate)
+  await app.register(oauth, { service, apiKeys: verifier, clientTokenSeconds: config.lifetimes.bearer.accessSeconds })
   await app.register(refreshRotation)
   await app.register(apiKeys, { verifier, repository: repository.apiKeys })
   await app.register(housekeeping, {

@@ -57,9 +57,9 @@ export interface Origin {
   readonly requestId: string | null
 }
 
-/** Who caused a change: the user, an operator's name, or the service itself. */
+/** Who caused a change: the user, another service, an operator's name, or the service itself. */
 export interface Actor {
-  readonly kind: 'user' | 'operator' | 'service'
+  readonly kind: 'user' | 'client' | 'operator' | 'service'
   readonly id: string
 }
 

@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { isWellFormedKey, type ApiKeyVerifier } from './api-keys.js'
 import { identityOf } from './authenticate.js'
 import { AuthError } from './errors.js'
-import type { Client, ClientPrincipal, Origin, Principal, SessionState } from './model.js'
+import type { Actor, Client, Origin, Principal, SessionState } from './model.js'
 import type { AccessClaims } from './ports.js'
 import { decodeRefreshToken } from './refresh-token.js'
 import { judge } from './refresh.js'
@@ -10,6 +10,21 @@ import type { Service } from './service.js'
 import { endSession } from './sessions.js'
 
 /** What the OAuth endpoints do, once it is known who calls. */
+
+/** A client, or a user by a token or an API key. */
+export interface Caller {
+  readonly actor: Actor
+  /** null: a user. */
+  readonly clientId: string | null
+  readonly scopes: readonly string[]
+}
+
+export const callerOfClient = ({ id, scopes }: Pick<Client, 'id' | 'scopes'>): Caller => ({ actor: { kind: 'client', id }, clientId: id, scopes })
+
+export const callerOf = (principal: Principal): Caller =>
+  principal.kind === 'client'
+    ? callerOfClient({ id: principal.clientId, scopes: principal.scopes })
+    : { actor: { kind: 'user', id: principal.userId }, clientId: null, scopes: principal.scopes }
 
 export interface ClientToken {
   readonly accessToken: string
@@ -108,13 +123,12 @@ function describeSession(service: Service, { session, user }: SessionState): Act
  * @throws AuthError forbidden (unauthorized_client)
  * @see RFC 7009 §2.1
  */
-export async function revokeToken(service: Service, caller: Principal, token: string, origin: Origin): Promise<void> {
+export async function revokeToken(service: Service, caller: Caller, token: string, origin: Origin): Promise<void> {
   const mayRevokeAny = caller.scopes.includes('revoke')
-  const actor = { kind: caller.kind === 'client' ? 'service' : 'user', id: caller.kind === 'client' ? caller.clientId : caller.userId } as const
   const presented = decodeRefreshToken(token, service.keyring)
   if (presented) {
     requireRight(mayRevokeAny)
-    await endSession(service.repository, { sessionId: presented.sessionId, because: 'token_revoked', origin, actor })
+    await endSession(service.repository, { sessionId: presented.sessionId, because: 'token_revoked', origin, actor: caller.actor })
     return
   }
   const claims = await liveClaims(service, token)
@@ -122,21 +136,12 @@ export async function revokeToken(service: Service, caller: Principal, token: st
   requireRight(mayRevokeAny || isOwn(caller, claims))
   await service.repository.transaction(async (tx) => {
     await tx.revocations.announce({ kind: 'token', subject: claims.jti })
-    await tx.audit.append({ type: 'token_revoked', actor, userId: claims.sub === claims.sid ? null : claims.sub, sessionId: claims.sid, origin, detail: { token: claims.jti } })
+    await tx.audit.append({ type: 'token_revoked', actor: caller.actor, userId: claims.sub === claims.sid ? null : claims.sub, sessionId: claims.sid, origin, detail: { token: claims.jti } })
   })
 }
 
-const isOwn = (caller: Principal, claims: AccessClaims): boolean => caller.kind === 'client' && claims.sub === caller.clientId
+const isOwn = (caller: Caller, claims: AccessClaims): boolean => claims.sub === caller.clientId
 
 function requireRight(held: boolean): void {
   if (!held) throw new AuthError('forbidden', { oauth: 'unauthorized_client', reason: 'the token was not issued to you: that takes the scope revoke' })
 }
-
-/** A client that proved who it is, as a principal like any other. */
-export const clientPrincipalOf = (client: Client, expiresAt: Date): ClientPrincipal => ({
-  kind: 'client',
-  clientId: client.id,
-  tokenId: '',
-  expiresAt,
-  scopes: client.scopes,
-})

@@ -1,0 +1,57 @@
+import { createLocalJWKSet, decodeJwt, jwtVerify, type JWTPayload } from 'jose'
+import type { Client } from '../src/domain/model.js'
+import type { Clients, Clock } from '../src/domain/ports.js'
+
+export interface AssertionVerifierOptions {
+  readonly clients: Pick<Clients, 'find' | 'useAssertion'>
+  readonly clock: Clock
+  /** Any of them may stand in `aud`. */
+  readonly audiences: readonly string[]
+}
+
+const algorithms = ['ES256', 'EdDSA', 'RS256', 'PS256']
+const longestSeconds = 300
+const toleranceSeconds = 5
+
+/**
+ * Reads a client's assertion: signed by a key of the client, for us, for minutes, and used once.
+ * @returns null for every assertion that fails
+ * @see RFC 7523 §3
+ */
+export function createAssertionVerifier(options: AssertionVerifierOptions): (assertion: string) => Promise<Client | null> {
+  return async (assertion) => {
+    const client = await clientOf(options, assertion)
+    if (!client?.jwks) return null
+    const payload = await verified(options, client, assertion)
+    if (payload?.jti === undefined || payload.exp === undefined || payload.jti.length > 200) return null
+    const isFirst = await options.clients.useAssertion(client.id, payload.jti, new Date((payload.exp + toleranceSeconds) * 1000))
+    return isFirst ? client : null
+  }
+}
+
+async function clientOf({ clients }: AssertionVerifierOptions, assertion: string): Promise<Client | null> {
+  try {
+    return await clients.find(decodeJwt(assertion).iss ?? '')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_J')) return null
+    throw error
+  }
+}
+
+async function verified({ clock, audiences }: AssertionVerifierOptions, client: Client, assertion: string): Promise<JWTPayload | null> {
+  const now = clock.now()
+  try {
+    const { payload } = await jwtVerify(assertion, createLocalJWKSet({ keys: (client.jwks?.keys ?? []).map((key) => ({ kty: String(key.kty), ...key })) }), {
+      algorithms,
+      issuer: client.id,
+      subject: client.id,
+      audience: [...audiences],
+      clockTolerance: toleranceSeconds,
+      currentDate: now,
+      requiredClaims: ['exp', 'jti'],
+    })
+    return (payload.exp ?? 0) - now.getTime() / 1000 <= longestSeconds ? payload : null
+  } catch {
+    return null
+  }
+}

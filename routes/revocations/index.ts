@@ -1,0 +1,34 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { startCursor } from '../../src/domain/revocation-log.js'
+import { ProblemDetails } from '../../schemas/problem.js'
+import { RevocationsAnswer, RevocationsQuery } from '../../schemas/revocations.js'
+
+/** The feed for verifiers in other services: what ended since they last asked, by long poll, from memory. */
+export const revocationRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
+  fastify.get(
+    '/revocations',
+    {
+      preHandler: fastify.requireScope('revocations'),
+      schema: {
+        tags: ['fleet'],
+        summary: 'What was revoked since the cursor; scope revocations',
+        operationId: 'listRevocations',
+        security: [{ bearer: [] }, { apiKey: [] }],
+        querystring: RevocationsQuery,
+        response: { 200: RevocationsAnswer, 400: ProblemDetails, 401: ProblemDetails, 403: ProblemDetails, 429: ProblemDetails, 503: ProblemDetails },
+      },
+    },
+    async (request) => {
+      const { cursor = startCursor, wait = 0 } = request.query
+      if (wait > 0) await fastify.revocationLog.waitForNews(cursor, wait)
+      const page = fastify.revocationLog.read(cursor)
+      const revocations = page.revocations.map(({ kind, subject, epoch, survivor, expiresAt }) => ({ kind, subject, epoch, survivor, expires_at: expiresAt.toISOString() }))
+      return { cursor: page.cursor, resync: page.resync, lag_ms: lagMs(fastify.revocationFeed.lagMs()), revocations }
+    },
+  )
+  return Promise.resolve()
+}
+
+const longestLagMs = 86_400_000
+
+const lagMs = (lag: number): number => Math.ceil(Math.min(lag, longestLagMs))

@@ -1,0 +1,52 @@
+import { Type } from '@sinclair/typebox'
+
+const text = (maxLength: number) => Type.String({ maxLength })
+const longestToken = 16_384
+
+/** How a client says who it is, in the body (RFC 6749 §2.3.1, RFC 7523 §2.2). */
+const clientMembers = {
+  client_id: Type.Optional(text(100)),
+  client_secret: Type.Optional(text(200)),
+  client_assertion_type: Type.Optional(text(200)),
+  client_assertion: Type.Optional(text(longestToken)),
+}
+
+export const TokenBody = Type.Object({
+  grant_type: Type.String({ maxLength: 100, description: '`client_credentials` or `refresh_token`' }),
+  scope: Type.Optional(text(2000)),
+  refresh_token: Type.Optional(text(longestToken)),
+  ...clientMembers,
+})
+
+/** RFC 6749 §5.1. */
+export const TokenAnswer = Type.Object({
+  access_token: Type.String(),
+  token_type: Type.Literal('Bearer'),
+  expires_in: Type.Integer({ description: 'Seconds.' }),
+  refresh_token: Type.Optional(Type.String()),
+  scope: Type.String(),
+})
+
+export const IntrospectBody = Type.Object({ token: text(longestToken), token_type_hint: Type.Optional(text(100)), ...clientMembers })
+
+/** RFC 7662 §2.2. */
+export const IntrospectAnswer = Type.Object({
+  active: Type.Boolean(),
+  token_type: Type.Optional(Type.Union([Type.Literal('Bearer'), Type.Literal('refresh_token'), Type.Literal('api_key')])),
+  sub: Type.Optional(Type.String()),
+  scope: Type.Optional(Type.String()),
+  username: Type.Optional(Type.String()),
+  email: Type.Optional(Type.String()),
+  client_id: Type.Optional(Type.String()),
+  exp: Type.Optional(Type.Integer()),
+  iss: Type.Optional(Type.String()),
+  aud: Type.Optional(Type.String()),
+  jti: Type.Optional(Type.String()),
+  sid: Type.Optional(Type.String()),
+  key_id: Type.Optional(Type.String({ description: 'Of an API key: what the feed of revocations calls it.' })),
+})
+
+export const RevokeBody = Type.Object({ token: text(longestToken), token_type_hint: Type.Optional(text(100)), ...clientMembers })
+
+/** RFC 6749 §5.2. */
+export const OAuthError = Type.Object({ error: Type.String(), error_description: Type.Optional(Type.String()) })
