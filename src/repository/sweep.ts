@@ -11,6 +11,7 @@ const outdated = {
   known_origins: `last_login_at < tessera_now() - interval '${knownOriginDays} days'`,
   totp_enrolments: 'expires_at < tessera_now()',
   api_keys: "expires_at < tessera_now() - interval '30 days'",
+  client_assertions: 'expires_at < tessera_now()',
 } as const
 
 type SweptTable = keyof typeof outdated
@@ -43,6 +44,7 @@ export async function sweep(pool: pg.Pool): Promise<SweepCounts> {
     known_origins: await sweepTable(database, 'known_origins'),
     totp_enrolments: await sweepTable(database, 'totp_enrolments'),
     api_keys: await sweepTable(database, 'api_keys'),
+    client_assertions: await sweepTable(database, 'client_assertions'),
   }
 }
 
