@@ -15,7 +15,7 @@ const post = (node: TestApp, path: string, form: Record<string, string>, headers
 
 const basic = (id: string, secret: string) => ({ authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` })
 
-t.test('a client gets a token in its own name, by Basic and in the body', async (t) => {
+await t.test('a client gets a token in its own name, by Basic and in the body', async (t) => {
   const { node, id, secret } = await withClient(t, ['introspect', 'orders:read'])
   for (const [form, headers] of [
     [{ grant_type: 'client_credentials' }, basic(id, secret)],
@@ -28,7 +28,7 @@ t.test('a client gets a token in its own name, by Basic and in the body', async 
   }
 })
 
-t.test('a wrong secret, an unknown client and none at all are invalid_client', async (t) => {
+await t.test('a wrong secret, an unknown client and none at all are invalid_client', async (t) => {
   const { node, id } = await withClient(t, [])
   for (const headers of [basic(id, 'wrong'), basic('nobody', 'x'), {}]) {
     const response = await post(node, '/oauth/token', { grant_type: 'client_credentials' }, headers)
@@ -38,7 +38,7 @@ t.test('a wrong secret, an unknown client and none at all are invalid_client', a
   }
 })
 
-t.test('a scope that the client lacks is invalid_scope, and password is no grant', async (t) => {
+await t.test('a scope that the client lacks is invalid_scope, and password is no grant', async (t) => {
   const { node, id, secret } = await withClient(t, ['introspect'])
   const scope = await post(node, '/oauth/token', { grant_type: 'client_credentials', scope: 'admin' }, basic(id, secret))
   t.match([scope.status, await scope.json()], [400, { error: 'invalid_scope' }])
@@ -46,7 +46,7 @@ t.test('a scope that the client lacks is invalid_scope, and password is no grant
   t.match([password.status, await password.json()], [400, { error: 'unsupported_grant_type' }])
 })
 
-t.test('a client ends its own token, and then it is inactive everywhere', async (t) => {
+await t.test('a client ends its own token, and then it is inactive everywhere', async (t) => {
   const { node, id, secret } = await withClient(t, ['introspect', 'revocations'])
   const { access_token: token } = (await (await post(node, '/oauth/token', { grant_type: 'client_credentials' }, basic(id, secret))).json()) as { access_token: string }
   const active = await post(node, '/oauth/introspect', { token }, basic(id, secret))
