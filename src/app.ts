@@ -5,6 +5,7 @@ import authenticate from '../plugins/authenticate.js'
 import cookieTransport from '../plugins/cookie-transport.js'
 import cors from '../plugins/cors.js'
 import crossSite from '../plugins/cross-site.js'
+import type { PrefixedShape } from '../plugins/error-shape.js'
 import errors from '../plugins/errors.js'
 import housekeeping from '../plugins/housekeeping.js'
 import identity from '../plugins/identity.js'
@@ -17,6 +18,8 @@ import revocations from '../plugins/revocations.js'
 import securityHeaders from '../plugins/security-headers.js'
 import strictJson from '../plugins/strict-json.js'
 import tokenExtraction from '../plugins/token-extraction.js'
+import { authDoor } from '../routes/auth/index.js'
+import type { Dialect } from '../routes/dialect.js'
 import { oauthErrors } from '../routes/oauth/errors.js'
 import { oauthRoutes } from '../routes/oauth/index.js'
 import { revocationRoutes } from '../routes/revocations/index.js'
@@ -44,16 +47,20 @@ export interface AppOptions {
 export async function buildApp(config: Config, core: Core, options: AppOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({ ...serverOptions(config, options.logDestination), ...(options.serverFactory ? { serverFactory: options.serverFactory } : {}) })
   for (const warning of config.warnings) app.log.warn(warning)
-  await registerTransport(app, config)
+  const doors = [authDoor(config)]
+  await registerTransport(app, config, [{ prefix: '/oauth/', shape: oauthErrors }, ...doors.flatMap(shapesOf)])
   await registerIdentity(app, config, core)
+  for (const { routes } of doors) await app.register(routes)
   await app.register(oauthRoutes)
   await app.register(revocationRoutes)
   return app
 }
 
+const shapesOf = ({ prefixes, errors: shape }: Pick<Dialect, 'prefixes' | 'errors'>): PrefixedShape[] => prefixes.map((prefix) => ({ prefix, shape }))
+
 /** HTTP, and nothing about identity. The order is that of the checks a request meets. */
-async function registerTransport(app: FastifyInstance, config: Config): Promise<void> {
-  await app.register(errors, { shapes: [{ prefix: '/oauth/', shape: oauthErrors }] })
+async function registerTransport(app: FastifyInstance, config: Config, shapes: readonly PrefixedShape[]): Promise<void> {
+  await app.register(errors, { shapes })
   await app.register(requestLog)
   await app.register(securityHeaders, { config })
   await app.register(rateLimit, { config })

@@ -1,0 +1,43 @@
+import { Type } from '@sinclair/typebox'
+import { Identifier, Otp, Secret } from './common.js'
+
+const Failure = (description: string) => Type.Object({ message: Type.String() }, { description })
+
+/** What every route of the dialect may answer besides its own. */
+export const failures = {
+  400: Failure('What is wrong with the request.'),
+  403: Failure('`Cross-site request refused`'),
+  413: Failure('`Request body too large`'),
+  415: Failure('`Unsupported media type`'),
+  429: Failure('`Too many requests`: see `Retry-After`.'),
+  500: Failure('`Internal server error`'),
+  503: Failure('`Service unavailable, try again`: see `Retry-After`.'),
+}
+
+export const InvalidCredentials = Failure('`Invalid credentials`: unknown name, wrong PIN, missing or wrong code, locked or suspended account.')
+export const InvalidToken = Failure('`Invalid token`: the cookie `refreshToken` is missing, expired, revoked or not ours.')
+export const Unauthorized = Failure('`Unauthorized API access`: no valid access token.')
+
+export const LoginBody = Type.Object({
+  name: Identifier('The username. Case does not matter.'),
+  pin: Secret('The PIN.'),
+  otp: Type.Optional(Otp),
+})
+
+export const LoginAnswer = Type.Object(
+  { message: Type.Literal('Login successful') },
+  { description: 'Sets the cookies `accessToken` and `refreshToken`.' },
+)
+
+export const RefreshAnswer = Type.Object(
+  {
+    message: Type.Literal('Access token refreshed successfully'),
+    accessToken: Type.String({ description: 'JWT; the cookie `accessToken` has it too.' }),
+  },
+  { description: 'Updates the cookies `accessToken` and `refreshToken`.' },
+)
+
+export const LogoutAnswer = Type.Object(
+  { message: Type.Literal('Logout successful') },
+  { description: 'Deletes the cookies `accessToken` and `refreshToken`.' },
+)
