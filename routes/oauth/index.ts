@@ -9,7 +9,7 @@ import { answerTokenRequest } from './token.js'
 
 const failures = { 400: OAuthError, 401: OAuthError, 403: OAuthError, 415: OAuthError, 429: OAuthError, 503: OAuthError }
 const tags = ['oauth']
-const security = [{ client: [] }, { bearer: [] }, { apiKey: [] }]
+const security: readonly Readonly<Record<string, readonly string[]>>[] = [{ client: [] }, { bearer: [] }, { apiKey: [] }]
 
 /** RFC 6749, 7662, 7009: for other services, which call in their own name. There is no password grant (RFC 9700 §2.4). */
 export const oauthRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
