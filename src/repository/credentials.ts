@@ -70,14 +70,14 @@ export function createCredentials(database: Queryable): Credentials {
     (await database.query(name, text, values)).count > 0
 
   return {
-    setPassword: (userId, hash) => run(setPassword, [idToFind(userId), hash, costOf(hash)]),
+    setPassword: async (userId, hash) => run(setPassword, [idToFind(userId), hash, costOf(hash)]),
 
-    replacePasswordHash: (userId, previous, hash) =>
+    replacePasswordHash: async (userId, previous, hash) =>
       run(replacePasswordHash, [idToFind(userId), previous, hash, costOf(hash)]),
 
-    setPin: (userId, { hash, pepperKid }) => run(setPin, [idToFind(userId), hash, costOf(hash), pepperKid]),
+    setPin: async (userId, { hash, pepperKid }) => run(setPin, [idToFind(userId), hash, costOf(hash), pepperKid]),
 
-    replacePinHash: (userId, previous, { hash, pepperKid }) =>
+    replacePinHash: async (userId, previous, { hash, pepperKid }) =>
       run(replacePinHash, [idToFind(userId), previous, hash, costOf(hash), pepperKid]),
 
     enableTotp: (userId, sealedSecret, lastUsedStep, recoveryCodeHashes) =>

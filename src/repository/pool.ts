@@ -35,7 +35,7 @@ export interface PoolSettings {
   log?: (message: string, error: Error) => void
 }
 
-const acquireTimeoutMs = 800
+const acquireTimeoutMs = 700
 const lockTimeoutMs = 800
 const statementTimeoutMs = 1500
 /** Longer than the server's own limit, so that it only decides when the server is silent. */
@@ -43,7 +43,7 @@ const queryTimeoutMs = 1800
 /** A node that dies in the middle of a transaction must not keep the other nodes waiting for its locks. */
 const idleInTransactionTimeoutMs = 2000
 /** Who had to wait for a connection longer than `noticeableWaitMs` gets an answer within this time in all. */
-const crowdedDeadlineMs = 950
+const crowdedDeadlineMs = 900
 const noticeableWaitMs = 50
 const shortestQueryTimeoutMs = 100
 

@@ -63,7 +63,8 @@ async function runTransaction<T>(pool: pg.Pool, work: (transaction: Transaction)
 
 async function betweenBeginAndCommit<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
   try {
-    await connection.query(null, 'BEGIN', [])
+    // What counts after it has waited for a lock relies on this level, whatever the server's default is.
+    await connection.query(null, 'BEGIN ISOLATION LEVEL READ COMMITTED', [])
     const result = await work()
     await commit(connection)
     return result

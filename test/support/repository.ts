@@ -82,3 +82,20 @@ export const fakeHash = (cost = 'm=19456,t=2,p=1') =>
   `$argon2id$v=19$${cost}$${randomBytes(16).toString('base64url')}$${randomBytes(32).toString('base64url')}`
 
 export const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index))
+
+/** One after the other. */
+export async function repeat(count: number, act: () => Promise<unknown>): Promise<void> {
+  for (let done = 0; done < count; done += 1) await act()
+}
+
+/** Resolves when some statement in the pool's database waits for a lock. */
+export async function untilSomebodyWaits(pool: pg.Pool): Promise<void> {
+  const giveUpAt = Date.now() + 700
+  for (;;) {
+    const { rowCount } = await pool.query(
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    )
+    if (rowCount) return
+    if (Date.now() > giveUpAt) throw new Error('nobody waits for a lock')
+  }
+}
