@@ -25,7 +25,6 @@ export async function createTcpProxy(t: { teardown(handler: () => unknown): unkn
     const link = createLink(client, connect(Number(target.port), target.hostname), () => fatalText)
     if (newOnesAreSilent) link.silence()
     links.add(link)
-    client.on('close', () => links.delete(link))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
