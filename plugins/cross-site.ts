@@ -18,7 +18,7 @@ function crossSitePlugin(app: FastifyInstance, { config }: CrossSiteOptions, don
   done()
 }
 
-const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+export const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /** Login is among them: being logged in as somebody else is an attack too. */
 function isGuarded(request: FastifyRequest): boolean {
@@ -28,7 +28,7 @@ function isGuarded(request: FastifyRequest): boolean {
 }
 
 /** What a browser says of where a request comes from: `Sec-Fetch-Site` (Fetch Metadata), `Origin` (RFC 6454). */
-function isForeign({ headers }: FastifyRequest, { publicUrl, corsOrigins }: CrossSiteOptions['config']): boolean {
+export function isForeign({ headers }: FastifyRequest, { publicUrl, corsOrigins }: CrossSiteOptions['config']): boolean {
   const { origin } = headers
   const site = headers['sec-fetch-site']
   // The browser has compared, and knows better which names are one place.

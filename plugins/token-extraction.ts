@@ -19,19 +19,20 @@ const apiKeyPrefix = 'sk_live_'
 /**
  * The one credential that a request presents. Cookies are looked at only when nothing explicit stands there, so that a
  * bad explicit one never falls through to a good cookie.
+ * @param forwardedQuery for a gateway that asks: the query of the request it asks about, where a token counts as in our own
  * @throws AuthError malformed for two explicit credentials, or one twice
  */
-export function extractCredential(request: FastifyRequest): PresentedCredential {
+export function extractCredential(request: FastifyRequest, forwardedQuery: string | null = null): PresentedCredential {
   const authorizations = headerValues(request, 'authorization')
   const apiKeys = headerValues(request, 'x-api-key')
-  const queryTokens = queryTokensOf(request)
+  const queryTokens = [...queryTokensOf(request), ...tokensIn(forwardedQuery ?? '')]
   if (authorizations.length + apiKeys.length + queryTokens.length > 1) throw malformed('Send one credential, once')
   const [authorization] = authorizations
   const [apiKey] = apiKeys
   const [queryToken] = queryTokens
   if (authorization !== undefined) return fromAuthorization(authorization)
   if (apiKey !== undefined) return apiKey === '' ? { kind: 'unusable' } : { kind: 'api_key', key: apiKey }
-  if (queryToken !== undefined && takesQueryToken(request)) return accessToken(queryToken, 'query')
+  if (queryToken !== undefined && (forwardedQuery !== null || takesQueryToken(request))) return accessToken(queryToken, 'query')
   return fromCookie(request)
 }
 
@@ -45,10 +46,9 @@ export function headerValues(request: FastifyRequest, name: string): string[] {
   return rawHeaders.flatMap((text, i) => (i % 2 === 0 && text.toLowerCase() === name ? [(rawHeaders[i + 1] ?? '').trim()] : []))
 }
 
-const queryTokensOf = (request: FastifyRequest): string[] => {
-  const query = queryOf(request.url)
-  return query === '' ? [] : new URLSearchParams(query).getAll(queryParameter)
-}
+const queryTokensOf = (request: FastifyRequest): string[] => tokensIn(queryOf(request.url))
+
+const tokensIn = (query: string): string[] => (query === '' ? [] : new URLSearchParams(query).getAll(queryParameter))
 
 const takesQueryToken = ({ method, routeOptions }: FastifyRequest): boolean =>
   (method === 'GET' || method === 'HEAD') && routeOptions.config.queryToken === true

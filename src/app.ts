@@ -23,6 +23,7 @@ import type { Dialect } from '../routes/dialect.js'
 import { oauthErrors } from '../routes/oauth/errors.js'
 import { oauthRoutes } from '../routes/oauth/index.js'
 import { revocationRoutes } from '../routes/revocations/index.js'
+import { verifyRoutes } from '../routes/verify/index.js'
 import { longestTokenSeconds, type Config } from './config/index.js'
 import type { Core } from './core.js'
 import { createApiKeyVerifier } from './domain/api-keys.js'
@@ -53,6 +54,7 @@ export async function buildApp(config: Config, core: Core, options: AppOptions =
   for (const { routes } of doors) await app.register(routes)
   await app.register(oauthRoutes)
   await app.register(revocationRoutes)
+  await app.register(verifyRoutes)
   return app
 }
 
@@ -122,7 +124,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     revocations: check,
     settings: { issuer: config.publicUrl.href, audience: config.audience, refreshGraceSeconds: config.refreshGraceSeconds, dialects: dialectPolicies },
   }
-  await app.register(identity, { config, identity: createIdentity(service, verifier), dialectPolicies })
+  await app.register(identity, { config, identity: createIdentity(service, verifier), clock, dialectPolicies })
   await app.register(authenticate)
   await app.register(oauth, { service, apiKeys: verifier, clientTokenSeconds: config.lifetimes.bearer.accessSeconds })
   await app.register(refreshRotation)

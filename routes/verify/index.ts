@@ -1,0 +1,66 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type, type Static } from '@sinclair/typebox'
+import { isForeign, safeMethods } from '../../plugins/cross-site.js'
+import { extractCredential } from '../../plugins/token-extraction.js'
+import { ProblemDetails } from '../../schemas/problem.js'
+import { VerifyQuery } from '../../schemas/verify.js'
+import { AuthError } from '../../src/domain/errors.js'
+import type { Principal } from '../../src/domain/model.js'
+import { identityHeaders } from './identity-headers.js'
+import { identityToken } from './identity-token.js'
+import { readOriginalRequest, trustedProxies, type OriginalRequest } from './original-request.js'
+
+const schema = {
+  tags: ['gateway'],
+  summary: 'Forward authentication: who makes the request that a gateway asks about',
+  description: 'Any method. The answer is in the headers `X-Auth-User`, `-Username`, `-Email`, `-Session`, `-Scopes`, `-Method` and, on request, `-Token`.',
+  security: [{ bearer: [] }, { apiKey: [] }, { cookie: [] }, { query: [] }],
+  querystring: VerifyQuery,
+  response: { 200: Type.String({ description: 'Empty: the answer is in the headers.' }), 400: ProblemDetails, 401: ProblemDetails, 403: ProblemDetails, 429: ProblemDetails, 503: ProblemDetails },
+}
+
+/** For nginx `auth_request`, Traefik ForwardAuth, Caddy `forward_auth`, Envoy `ext_authz` (docs/gateways.md). */
+export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
+  const isTrusted = trustedProxies(fastify.config.trustProxy)
+
+  // What a proxy passes on of the original body is nobody's business here.
+  fastify.removeAllContentTypeParsers()
+  fastify.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume()
+    done(null, undefined)
+  })
+
+  async function verify(request: FastifyRequest<{ Querystring: Static<typeof VerifyQuery> }>, reply: FastifyReply): Promise<string> {
+    const original = readOriginalRequest(request, isTrusted)
+    const presented = extractCredential(request, original.query)
+    const principal = await fastify.identity.authenticate(presented)
+    if (presented.kind === 'access_token' && presented.via === 'cookie') refuseForeign(request, original)
+    requireHeld(principal, request.query)
+    reply.headers(identityHeaders(principal, presented)).header('cache-control', 'no-store')
+    if (request.query.token_for !== undefined) {
+      reply.header('x-auth-token', identityToken(fastify, principal, request.query.token_for, fastify.clock.now()))
+    }
+    return ''
+  }
+
+  /** A gateway asks by GET whatever was asked of it: what matters is the original method, and an unknown one may be unsafe. */
+  function refuseForeign(request: FastifyRequest, { method }: OriginalRequest): void {
+    const isSafe = method !== null && safeMethods.has(method.toUpperCase())
+    if (!isSafe && isForeign(request, fastify.config)) throw new AuthError('cross_site')
+  }
+
+  fastify.all('/verify', { schema: { ...schema, operationId: 'verify' } }, verify)
+  fastify.all('/verify/*', { schema: { ...schema, hide: true } }, verify)
+  return Promise.resolve()
+}
+
+function requireHeld(principal: Principal, { scope, role }: Static<typeof VerifyQuery>): void {
+  const missing = (scope ?? '').split(' ').find((name) => name !== '' && !principal.scopes.includes(name))
+  if (missing !== undefined) throw new AuthError('forbidden', { oauth: 'insufficient_scope', reason: 'a scope that this path takes is not held' })
+  if (role !== undefined && !holdsRole(principal, role)) throw new AuthError('forbidden', { reason: 'the role that this path takes is not held' })
+}
+
+/** A key of an administrator is one only as far as its scopes go. */
+const holdsRole = (principal: Principal, role: 'user' | 'admin'): boolean =>
+  principal.kind !== 'client' && (role === 'user' || principal.scopes.includes('admin'))

@@ -1,0 +1,10 @@
+import { Type } from '@sinclair/typebox'
+
+export const VerifyQuery = Type.Object({
+  scope: Type.Optional(Type.String({ maxLength: 1000, description: 'Scopes that must be held, separated by spaces.' })),
+  role: Type.Optional(Type.Union([Type.Literal('user'), Type.Literal('admin')], { description: 'The role that must be held.' })),
+  token_for: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 200, description: 'Answer with `X-Auth-Token` too: an identity token of 60 seconds for this audience.' }),
+  ),
+  access_token: Type.Optional(Type.String({ description: 'An access token, where no header can be sent.' })),
+})

@@ -1,0 +1,103 @@
+import t, { type Test } from 'tap'
+import { createApiKey } from '../../../src/domain/api-keys.js'
+import { usernameIdentifier } from '../../../src/domain/identifiers.js'
+import { startTestApp } from '../../support/app.js'
+
+/** A node behind a trusted proxy, a user with a session by the domain, and a key. */
+async function withUser(t: Test, environment: Record<string, string> = { TRUST_PROXY: '127.0.0.1' }) {
+  const node = await startTestApp(t, { environment })
+  const user = await node.createUser({ username: 'jané', password: 'correct horse battery' })
+  const { accessToken } = await node.app.identity.login({
+    dialect: node.app.dialectPolicies.bearer,
+    identifier: usernameIdentifier('jané'),
+    factor: 'password',
+    secret: 'correct horse battery',
+    otp: null,
+    origin: { ip: '127.0.0.1', userAgent: null, requestId: null },
+    refreshCookies: [],
+    replaces: null,
+  })
+  const { secret: apiKey } = await createApiKey(node.core.service, user.id, { name: 'k', scopes: null, expiresAt: null }, { origin: null })
+  const ask = (headers: Record<string, string>, path = '/verify', method = 'GET') => fetch(`${node.url}${path}`, { method, headers })
+  return { node, user, accessToken, apiKey, ask }
+}
+
+const asked = { 'x-original-uri': '/orders', 'x-original-method': 'GET' }
+
+await t.test('a header, an API key, a cookie and the query token of the original URI are one identity', async (t) => {
+  const { user, accessToken, apiKey, ask } = await withUser(t)
+  const ways: [string, Record<string, string>][] = [
+    ['bearer', { ...asked, authorization: `Bearer ${accessToken}` }],
+    ['api_key', { ...asked, 'x-api-key': apiKey }],
+    ['cookie', { ...asked, cookie: `accessToken=${accessToken}` }],
+    ['query', { 'x-forwarded-uri': `/orders?access_token=${accessToken}&a=b`, 'x-forwarded-method': 'GET' }],
+  ]
+  for (const [method, headers] of ways) {
+    const response = await ask({ ...headers, 'x-auth-user': 'forged' })
+    t.equal(response.status, 200, method)
+    t.equal(await response.text(), '')
+    t.equal(response.headers.get('x-auth-user'), user.id)
+    t.equal(response.headers.get('x-auth-username'), 'jan%C3%A9')
+    t.equal(response.headers.get('x-auth-email'), '')
+    t.equal(response.headers.get('x-auth-scopes'), 'profile')
+    t.equal(response.headers.get('x-auth-method'), method)
+  }
+})
+
+await t.test('Envoy asks below /verify, by the original method', async (t) => {
+  const { user, accessToken, ask } = await withUser(t)
+  const response = await ask({}, `/verify/orders?access_token=${accessToken}`, 'POST')
+  t.equal(response.status, 200)
+  t.equal(response.headers.get('x-auth-user'), user.id)
+})
+
+await t.test('without a credential it is 401 with a challenge', async (t) => {
+  const { ask } = await withUser(t)
+  const response = await ask(asked)
+  t.equal(response.status, 401)
+  t.equal(response.headers.get('www-authenticate'), 'Bearer')
+  const bad = await ask({ ...asked, authorization: 'Bearer nonsense' })
+  t.equal(bad.headers.get('www-authenticate'), 'Bearer error="invalid_token"')
+})
+
+await t.test('a scope or a role that is not held is 403', async (t) => {
+  const { accessToken, ask } = await withUser(t)
+  const headers = { ...asked, authorization: `Bearer ${accessToken}` }
+  t.equal((await ask(headers, '/verify?scope=profile&role=user')).status, 200)
+  t.equal((await ask(headers, '/verify?scope=profile%20admin')).status, 403)
+  t.equal((await ask(headers, '/verify?role=admin')).status, 403)
+})
+
+await t.test('an original URI that is missing, given twice or not canonical is refused', async (t) => {
+  const { accessToken, ask } = await withUser(t)
+  const authorization = { authorization: `Bearer ${accessToken}` }
+  t.equal((await ask(authorization)).status, 403)
+  t.equal((await ask({ ...authorization, ...asked, 'x-forwarded-uri': '/other' })).status, 403)
+  for (const uri of ['orders', '//orders', '/a/../b', '/a/%2e%2e/b', '/a%2fb', '/a\\b', '/a#b', 'http://x/a', '/./a']) {
+    t.equal((await ask({ ...authorization, 'x-original-uri': uri })).status, 403, uri)
+  }
+})
+
+await t.test('from anybody but a trusted proxy, the original request is not believed', async (t) => {
+  const { accessToken, ask } = await withUser(t, {})
+  const response = await ask({ 'x-original-uri': `/orders?access_token=${accessToken}` })
+  t.equal(response.status, 401)
+})
+
+await t.test('a foreign page cannot make a browser act by its cookie', async (t) => {
+  const { accessToken, ask } = await withUser(t)
+  const foreign = { cookie: `accessToken=${accessToken}`, origin: 'https://evil.example', 'x-original-uri': '/orders' }
+  t.equal((await ask({ ...foreign, 'x-original-method': 'POST' })).status, 403)
+  t.equal((await ask(foreign)).status, 403, 'an unknown method may be unsafe')
+  t.equal((await ask({ ...foreign, 'x-original-method': 'GET' })).status, 200)
+})
+
+await t.test('an identity token for the upstream lives a minute, and is no access token', async (t) => {
+  const { user, accessToken, ask } = await withUser(t)
+  const response = await ask({ ...asked, authorization: `Bearer ${accessToken}` }, '/verify?token_for=orders')
+  const token = response.headers.get('x-auth-token') ?? ''
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, number | string>
+  t.match(claims, { aud: 'orders', sub: user.id, token_use: 'identity' })
+  t.equal(Number(claims.exp) - Number(claims.iat), 60)
+  t.equal((await ask({ ...asked, authorization: `Bearer ${token}` })).status, 401)
+})
