@@ -34,6 +34,12 @@ const replaceSecret = `
 
 const raiseEpoch = 'UPDATE clients SET epoch = epoch + 1 WHERE id = $1 RETURNING tessera_effective_epoch(epoch) AS epoch'
 
+/** Of a client that is deleted meanwhile no assertion is accepted, and none is an error. */
+const useAssertion = `
+  INSERT INTO client_assertions (client_id, jti, expires_at)
+  SELECT id, $2, $3 FROM clients WHERE id = $1 FOR KEY SHARE
+  ON CONFLICT DO NOTHING`
+
 export function createClients(database: Database): Clients {
   const one = async (name: string | null, text: string, values: readonly unknown[]): Promise<Client | null> => {
     const { rows: [row] } = await database.query<ClientRow>(name, text, values)
@@ -59,8 +65,7 @@ export function createClients(database: Database): Clients {
       return row?.epoch ?? null
     },
     delete: (id) => changes('DELETE FROM clients WHERE id = $1', [idToFind(id)]),
-    useAssertion: (id, jti, expiresAt) =>
-      changes('INSERT INTO client_assertions (client_id, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [idToFind(id), jti, expiresAt]),
+    useAssertion: (id, jti, expiresAt) => changes(useAssertion, [idToFind(id), jti, expiresAt]),
   }
 }
 

@@ -1,9 +1,11 @@
 import t from 'tap'
-import { sweep } from '../../src/repository/index.js'
+import { sweep, type SweepCounts } from '../../src/repository/index.js'
 import { createTestRepository, insertUser, longestTokenSeconds, openSession } from '../support/repository.js'
 
 const day = 86_400
-const nothing = { sessions: 0, revocations: 0, attempts: 0, known_origins: 0, totp_enrolments: 0, api_keys: 0 }
+const nothing: SweepCounts = {
+  sessions: 0, revocations: 0, attempts: 0, known_origins: 0, totp_enrolments: 0, api_keys: 0, client_assertions: 0,
+}
 const policy = { freeFailures: 5, firstWaitSeconds: 30, longestWaitSeconds: 900, pinFailures: 10, reservationSeconds: 10 }
 
 await t.test('everything is kept as long as it is of use, and not much longer', async (t) => {
