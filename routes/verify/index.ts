@@ -11,11 +11,14 @@ import { identityHeaders } from './identity-headers.js'
 import { identityToken } from './identity-token.js'
 import { readOriginalRequest, trustedProxies, type OriginalRequest } from './original-request.js'
 
+/** Any one of them. */
+const security: readonly Readonly<Record<string, readonly string[]>>[] = [{ bearer: [] }, { apiKey: [] }, { cookie: [] }, { query: [] }]
+
 const schema = {
   tags: ['gateway'],
   summary: 'Forward authentication: who makes the request that a gateway asks about',
   description: 'Any method. The answer is in the headers `X-Auth-User`, `-Username`, `-Email`, `-Session`, `-Scopes`, `-Method` and, on request, `-Token`.',
-  security: [{ bearer: [] }, { apiKey: [] }, { cookie: [] }, { query: [] }],
+  security,
   querystring: VerifyQuery,
   response: { 200: Type.String({ description: 'Empty: the answer is in the headers.' }), 400: ProblemDetails, 401: ProblemDetails, 403: ProblemDetails, 429: ProblemDetails, 503: ProblemDetails },
 }
