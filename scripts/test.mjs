@@ -1,20 +1,31 @@
 // `npm test [-- test/x.test.ts test/folder …]`: compiles what changed, starts one embedded PostgreSQL with a migrated
-// template database for the whole run, and lets tap run the compiled tests against it.
-import { spawn } from 'node:child_process'
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+// template database for the whole run, and runs the compiled tests against it.
+import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { compile, packageRoot } from './compile.mjs'
-import { reportTap } from './report-tap.mjs'
+import { runTestFiles } from './test-files.mjs'
 
 /** Long ones, which `npm run test:faults` runs. */
 const leftOutByDefault = ['faults']
-const secondsPerFile = 120
+
+// A signal ends the tests; what is left to do here is to clean up after it.
+const interruption = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => interruption.abort())
+// Nor does a reader that went away (`npm test | head`) end it.
+process.stdout.on('error', () => interruption.abort())
 
 const files = await testFiles(process.argv.slice(2))
 await compile({ development: true })
-process.exitCode = await withDatabase((templateUrl) => runTap(files, templateUrl))
+const { passed, failed, skipped } = await withDatabase((templateUrl) =>
+  runTestFiles(files, {
+    cwd: packageRoot,
+    env: { ...process.env, TESSERA_TEST_TEMPLATE_URL: templateUrl },
+    signal: interruption.signal,
+  }),
+)
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+if (failed > 0 || interruption.signal.aborted) process.exitCode = 1
 
 /**
  * @param {string[]} wanted files or folders; none means all
@@ -34,7 +45,12 @@ async function testFiles(wanted) {
  * @returns {Promise<string[]>}
  */
 async function testsBelow(place, isDefault) {
-  if ((await stat(place)).isFile()) return [place]
+  const found = await stat(place).catch(() => undefined)
+  if (found === undefined) {
+    console.error(`There is no ${place}`)
+    process.exit(2)
+  }
+  if (found.isFile()) return [place]
   const names = await readdir(place, { recursive: true })
   return names
     .filter((name) => name.endsWith('.test.ts'))
@@ -50,9 +66,9 @@ async function testsBelow(place, isDefault) {
 async function withDatabase(use) {
   const { joinEmbeddedServer } = await import('../dist/src/repository/embedded/index.js')
   const { migrate } = await import('../dist/src/repository/migrate.js')
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'tessera-test-'))
-  // Ctrl-C reaches tap too, which ends; what is left to do here is to clean up after it.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})
+  await removeAbandoned()
+  const dataDir = await mkdtemp(path.join(tmpdir(), `tessera-test-${process.pid}-`))
+  await chmod(dataDir, 0o711) // as root the server may run as another user
   let server
   try {
     server = await joinEmbeddedServer({
@@ -70,37 +86,18 @@ async function withDatabase(use) {
   }
 }
 
-/**
- * @param {string[]} compiled
- * @param {string} templateUrl
- * @returns {Promise<number>} the exit status
- */
-async function runTap(compiled, templateUrl) {
-  if (compiled.length === 0) {
-    console.log('0 passed, 0 failed')
-    return 0
+/** Stops servers of runs that were killed before they could clean up. */
+async function removeAbandoned() {
+  const { layoutOf } = await import('../dist/src/repository/embedded/layout.js')
+  const { isAlive } = await import('../dist/src/repository/embedded/pid-file.js')
+  const { stopServer } = await import('../dist/src/repository/embedded/server.js')
+  for (const name of await readdir(tmpdir())) {
+    const [, pid] = /^tessera-test-(\d+)-/.exec(name) ?? []
+    if (pid === undefined || isAlive(Number(pid))) continue
+    const folder = path.join(tmpdir(), name)
+    const owner = await stat(folder).then(({ uid }) => uid, () => undefined) // another run may clean up as well
+    if (owner !== process.getuid?.()) continue
+    await stopServer(await layoutOf(folder))
+    await rm(folder, { recursive: true, force: true })
   }
-  const tap = createRequire(import.meta.url).resolve('tap/package.json')
-  const child = spawn(
-    process.execPath,
-    [
-      path.join(path.dirname(tap), 'dist/esm/run.mjs'),
-      'run',
-      '--reporter=tap',
-      '--no-color',
-      '--jobs=2',
-      `--timeout=${secondsPerFile}`,
-      '--disable-coverage',
-      '--plugin=!@tapjs/typescript', // dist/ is JavaScript already
-      '--node-arg=--enable-source-maps',
-      ...compiled,
-    ],
-    { cwd: packageRoot, env: { ...process.env, TESSERA_TEST_TEMPLATE_URL: templateUrl }, stdio: ['ignore', 'pipe', 'inherit'] },
-  )
-  const [{ passed, failed, skipped }, status] = await Promise.all([
-    reportTap(child.stdout),
-    new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1))),
-  ])
-  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
-  return status
 }

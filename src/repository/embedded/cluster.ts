@@ -1,31 +1,41 @@
-import { lchown, mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { lchown, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Binaries } from './binaries.js'
 import { exists } from './binaries.js'
-import { sweepUnfinished, temporaryEnding } from './data-folder.js'
-import { EmbeddedServerError, codeOf } from './error.js'
+import { flush, sweepUnfinished, temporaryEnding } from './data-folder.js'
+import { EmbeddedServerError, codeOf, textOf } from './error.js'
 import type { Layout } from './layout.js'
-import { ownBy } from './probe.js'
 import { programOf, run, tellingLine } from './program.js'
 import type { Runner } from './program.js'
+import { ownBy } from './strategies.js'
 
 export const superuser = 'postgres'
 const unfinishedPrefix = 'postgres.new-'
 
 /** @throws EmbeddedServerError, before anything is touched, when the folder is not for this PostgreSQL */
-export async function hasCluster({ cluster }: Layout, { majorVersion }: Binaries): Promise<boolean> {
-  const version = await readFile(path.join(cluster, 'PG_VERSION'), 'utf8').catch(() => undefined)
-  if (version === undefined) {
-    const isEmpty = (await readdir(cluster).catch(() => [])).length === 0
-    if (isEmpty) return false
-    throw new EmbeddedServerError(
-      `${cluster} holds something that is not a PostgreSQL database: move it away, or set DATA_DIR to another folder.`,
-    )
+export async function hasCluster({ cluster, home, dataDir, location }: Layout, { majorVersion }: Binaries): Promise<boolean> {
+  if (home !== dataDir && !(await exists(home))) {
+    throw new EmbeddedServerError(`The database is in ${home}, says ${location}, and that is gone: bring it back, or remove the file.`)
   }
-  if (version.trim() === majorVersion) return true
+  const version = await versionOf(cluster)
+  if (version === undefined || version === majorVersion) return version !== undefined
   throw new EmbeddedServerError(
-    `${cluster} was made by PostgreSQL ${version.trim()}, and this is ${majorVersion}: ` +
+    `${cluster} was made by PostgreSQL ${version}, and this is ${majorVersion}: ` +
       'dump it with the version that made it and load the dump here, or set DATA_DIR to another folder.',
+  )
+}
+
+async function versionOf(cluster: string): Promise<string | undefined> {
+  try {
+    const names = await readdir(cluster)
+    if (names.includes('PG_VERSION')) return (await readFile(path.join(cluster, 'PG_VERSION'), 'utf8')).trim()
+    if (names.length === 0) return undefined
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw new EmbeddedServerError(`${cluster} cannot be read (${textOf(error)}): run as the user that owns it.`, { cause: error })
+  }
+  throw new EmbeddedServerError(
+    `${cluster} holds something that is not a PostgreSQL database: move it away, or set DATA_DIR to another folder.`,
   )
 }
 
@@ -40,8 +50,8 @@ export interface InitOptions {
  * the way leaves nothing that looks like a database. @returns false when another process was faster
  */
 export async function createCluster(layout: Layout, runner: Runner, options: InitOptions): Promise<boolean> {
-  await sweepUnfinished(layout.dataDir, unfinishedPrefix)
-  const work = path.join(layout.dataDir, `${unfinishedPrefix}${temporaryEnding()}`)
+  await sweepUnfinished(layout.home, unfinishedPrefix)
+  const work = path.join(layout.home, `${unfinishedPrefix}${temporaryEnding()}`)
   try {
     await mkdir(work, { mode: 0o700 })
     await ownBy(runner.strategy, work)
@@ -56,7 +66,7 @@ async function initialise(work: string, runner: Runner, { secret, isDurable }: I
   const passwordFile = path.join(work, 'password')
   await writeFile(passwordFile, secret, { mode: 0o600 })
   await ownBy(runner.strategy, passwordFile)
-  const { ok, output } = await run(runner, programOf(runner.binaries, 'initdb'), [
+  const { status, output } = await run(runner, programOf(runner.binaries, 'initdb'), [
     `--pgdata=${path.join(work, 'data')}`,
     `--username=${superuser}`,
     `--pwfile=${passwordFile}`,
@@ -68,18 +78,17 @@ async function initialise(work: string, runner: Runner, { secret, isDurable }: I
     '--no-instructions',
     ...(isDurable ? [] : ['--no-sync']),
   ])
-  if (!ok) throw new EmbeddedServerError(`The embedded database could not be made: initdb says: ${tellingLine(output)}`)
+  if (status !== 0) throw new EmbeddedServerError(`The embedded database could not be made: initdb says: ${tellingLine(output)}`)
 }
 
-async function moveIntoPlace(data: string, { cluster, dataDir }: Layout): Promise<boolean> {
+async function moveIntoPlace(data: string, { cluster, home }: Layout): Promise<boolean> {
   try {
     await rename(data, cluster)
   } catch (error) {
     if (['ENOTEMPTY', 'EEXIST'].includes(codeOf(error)) && (await exists(path.join(cluster, 'PG_VERSION')))) return false
     throw error
   }
-  const folder = await open(dataDir, 'r')
-  await folder.sync().finally(() => folder.close())
+  await flush(home)
   return true
 }
 
@@ -92,8 +101,7 @@ export async function fixOwnership({ cluster }: Layout, { strategy: { owner } }:
       `${cluster} belongs to user ${uid}, not to this one: start as that user, or give the folder to this one (chown -R).`,
     )
   }
-  for (const name of await readdir(cluster, { recursive: true })) {
-    await lchown(path.join(cluster, name), owner.uid, owner.gid)
-  }
+  const names = await readdir(cluster, { recursive: true })
+  await Promise.all(names.map((name) => lchown(path.join(cluster, name), owner.uid, owner.gid)))
   await lchown(cluster, owner.uid, owner.gid) // last: until then the next start does all of it again
 }

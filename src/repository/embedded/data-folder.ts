@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, chown, link, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { access, chown, link, mkdir, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { EmbeddedServerError, codeOf, textOf } from './error.js'
 import type { Layout } from './layout.js'
@@ -68,6 +68,12 @@ export async function giveToOwnerOf(folder: string, file: string): Promise<void>
   await chown(file, uid, gid)
 }
 
+/** Sees to it that a file, or the names in a folder, survive a crash of the machine. */
+export async function flush(file: string): Promise<void> {
+  const handle = await open(file, 'r')
+  await handle.sync().finally(() => handle.close())
+}
+
 /** Part of a name that tells later starts whose unfinished work this is. */
 export const temporaryEnding = (): string => `${process.pid}-${randomBytes(4).toString('hex')}`
 
@@ -76,6 +82,7 @@ export async function sweepUnfinished(folder: string, prefix: string): Promise<v
   for (const name of await readdir(folder)) {
     const ownerPid = name.startsWith(prefix) ? /^(\d+)-[0-9a-f]{8}$/.exec(name.slice(prefix.length))?.[1] : undefined
     if (ownerPid === undefined || isAlive(Number(ownerPid))) continue
-    await rm(path.join(folder, name), { recursive: true, force: true })
+    // A program that outlived its starter may still be writing there: another start will manage.
+    await rm(path.join(folder, name), { recursive: true, force: true }).catch(() => undefined)
   }
 }

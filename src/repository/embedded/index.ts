@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { findBinaries } from './binaries.js'
 import { hasCluster } from './cluster.js'
 import { prepareDataFolder, secretOf } from './data-folder.js'
 import { comeIn } from './entrance.js'
 import type { Door, Entrance } from './entrance.js'
 import { textOf } from './error.js'
 import { layoutOf } from './layout.js'
+import { thisMachine } from './machine.js'
+import type { Machine } from './machine.js'
 import { connectionStringFor } from './membership.js'
+import { finishMove } from './refuge.js'
 import { stopServer } from './server.js'
-import type { Strategy } from './strategies.js'
 
 export { EmbeddedServerError } from './error.js'
 
@@ -31,8 +32,6 @@ export interface JoinOptions {
   readonly database?: string
   /** PostgreSQL settings for a server that we start. */
   readonly serverSettings?: Readonly<Record<string, string>>
-  /** Ways to run the server, to be tried in this order, in place of those that fit this machine. */
-  readonly strategies?: readonly Strategy[]
 }
 
 const healPauseMs = 500
@@ -43,15 +42,15 @@ const healPauseMs = 500
  * password, so that a pool of connections recovers by itself.
  * @throws EmbeddedServerError
  */
-export async function joinEmbeddedServer(options: JoinOptions): Promise<EmbeddedServer> {
-  const { log, database = 'tessera', serverSettings = {} } = options
-  const layout = layoutOf(options.dataDir)
-  const binaries = findBinaries()
-  const isThere = await hasCluster(layout, binaries)
+export async function joinEmbeddedServer(options: JoinOptions, machine: Machine = thisMachine()): Promise<EmbeddedServer> {
+  const { log, database = 'tessera', serverSettings: settings = {} } = options
+  const layout = await layoutOf(options.dataDir)
+  const { dataDir } = layout
   await prepareDataFolder(layout)
+  await finishMove(layout)
+  const isThere = await hasCluster(layout, machine.binaries)
   const secret = await secretOf(layout, !isThere)
-  const strategies = options.strategies === undefined ? {} : { strategies: options.strategies }
-  const door: Door = { layout, binaries, secret, settings: serverSettings, log, ...strategies }
+  const door: Door = { dataDir, secret, machine, settings, log }
 
   const entrance = await comeIn(door)
   await entrance.membership.provideDatabase(secret, database)
@@ -93,7 +92,7 @@ function stayUntilLeave(door: Door, first: Entrance): () => Promise<void> {
   const leave = async () => {
     leaving = true
     await healing
-    await current.membership.leave(() => stopServer(door.layout))
+    await current.membership.leave(() => stopServer(current.layout))
   }
   watch()
   return () => (left ??= leave())

@@ -1,8 +1,12 @@
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { codeOf } from './error.js'
 
-/** Where things lie in a data directory. */
+/** Where the things of one data directory lie. */
 export interface Layout {
   readonly dataDir: string
+  /** The folder that the cluster lies in: the data directory, unless the server's user cannot get there. */
+  readonly home: string
   /** PostgreSQL's own data directory. */
   readonly cluster: string
   /** The secret that the server's passwords come from; mode 0600. */
@@ -10,15 +14,35 @@ export interface Layout {
   readonly log: string
   /** The library names that npm's install script would have made, had it run. */
   readonly links: string
+  /** Names `home` when that is another folder. */
+  readonly location: string
 }
 
-export function layoutOf(dataDir: string): Layout {
-  const inside = (name: string) => path.join(path.resolve(dataDir), name)
+export async function layoutOf(dataDir: string): Promise<Layout> {
+  const folder = path.resolve(dataDir)
+  const location = path.join(folder, 'postgres-location')
+  return layoutWith(folder, (await readLocation(location)) ?? folder)
+}
+
+/** The same data directory with its cluster elsewhere. */
+export function layoutWith(dataDir: string, home: string): Layout {
   return {
-    dataDir: path.resolve(dataDir),
-    cluster: inside('postgres'),
-    secret: inside('postgres-password'),
-    log: inside('postgres.log'),
-    links: inside('postgres-libraries'),
+    dataDir,
+    home,
+    cluster: path.join(home, 'postgres'),
+    secret: path.join(dataDir, 'postgres-password'),
+    log: path.join(dataDir, 'postgres.log'),
+    links: path.join(dataDir, 'postgres-libraries'),
+    location: path.join(dataDir, 'postgres-location'),
+  }
+}
+
+async function readLocation(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch (error) {
+    // A folder that cannot be looked into is refused later, in better words.
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(codeOf(error))) return undefined
+    throw error
   }
 }

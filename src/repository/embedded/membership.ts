@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { superuser } from './cluster.js'
 import { EmbeddedServerError, codeOf } from './error.js'
@@ -7,6 +8,7 @@ import { EmbeddedServerError, codeOf } from './error.js'
 const lockKey = 7_377_235_001
 
 const serviceRole = 'tessera'
+const answerMs = 2_000
 
 /** The service is not a superuser: its password is another one. */
 const servicePassword = (secret: string) => createHmac('sha256', secret).update(serviceRole).digest('base64url')
@@ -55,7 +57,7 @@ export async function enter(port: number, secret: string): Promise<Membership | 
       )
     }
   }
-  await client.end().catch(() => undefined)
+  await close(client)
   return undefined
 }
 
@@ -64,16 +66,34 @@ function membershipOf(client: pg.Client, ended: Promise<void>): Membership {
     ended,
     provideDatabase: (secret, database) => provideDatabase(client, secret, database),
     async leave(stop) {
+      const isLast = await within(answerMs, isLastToLeave(client), false)
       try {
-        await client.query('select pg_advisory_unlock_shared($1)', [lockKey])
-        const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1) as taken', [lockKey])
-        if (rows[0]?.taken) await stop()
+        if (isLast) await stop()
       } finally {
-        await client.end().catch(() => undefined)
+        await close(client)
       }
     },
   }
 }
+
+/** A server that is gone, or does not answer, is not stopped by us. */
+async function isLastToLeave(client: pg.Client): Promise<boolean> {
+  try {
+    await client.query('select pg_advisory_unlock_shared($1)', [lockKey])
+    const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1) as taken', [lockKey])
+    return rows[0]?.taken ?? false
+  } catch {
+    return false
+  }
+}
+
+async function close(client: pg.Client): Promise<void> {
+  await within(answerMs, client.end().catch(() => undefined), undefined)
+}
+
+/** A paused server answers nothing, and must not hold up a process that wants to end. */
+const within = <T>(milliseconds: number, answer: Promise<T>, otherwise: T): Promise<T> =>
+  Promise.race([answer, sleep(milliseconds, otherwise, { ref: false })])
 
 async function provideDatabase(client: pg.Client, secret: string, database: string): Promise<void> {
   const { rows } = await client.query<{ role: boolean; database: boolean }>(

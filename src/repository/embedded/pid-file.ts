@@ -41,9 +41,7 @@ export function isAlive(pid: number): boolean {
 export function isLivingServer({ pid }: PidFile): boolean {
   if (!isAlive(pid)) return false
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const [, name, state] = /^\d+ \((.*)\) (\S)/s.exec(stat) ?? []
-    return name === 'postgres' && state !== 'Z'
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres') // empty for a dead one that nobody has buried
   } catch {
     return true // no /proc on this system, or it is hidden from us
   }

@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import path from 'node:path'
 import type { Binaries } from './binaries.js'
 import type { Strategy } from './strategies.js'
@@ -11,27 +10,46 @@ export interface Runner {
 }
 
 /** Our own environment stays ours: it may hold secrets, and `PG…` names that would mean something to PostgreSQL. */
-export function environmentFor({ libraryFolder }: Binaries): Record<string, string> {
+function environmentFor({ libraryFolders }: Binaries): Record<string, string> {
   const base = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC' }
-  return libraryFolder === undefined ? base : { ...base, LD_LIBRARY_PATH: libraryFolder, DYLD_LIBRARY_PATH: libraryFolder }
+  return libraryFolders === undefined ? base : { ...base, LD_LIBRARY_PATH: libraryFolders.join(':') }
 }
 
-/** Starts the server in a process group of its own: Ctrl-C at a terminal is not meant for it. */
-export function spawnServer(runner: Runner, args: readonly string[], logFile: number): ChildProcess {
+/**
+ * Starts the server in a process group of its own: Ctrl-C at a terminal is not meant for it.
+ * @param logFile a file descriptor
+ * @param environment beyond what every program gets
+ */
+export function spawnServer(
+  runner: Runner,
+  args: readonly string[],
+  logFile: number,
+  environment: Readonly<Record<string, string>>,
+): Started {
   const { file, args: fullArgs, ...user } = runner.strategy.command(programOf(runner.binaries, 'postgres'), args)
   const child = spawn(file, fullArgs, {
     ...user,
     cwd: '/', // ours may be closed to the other user
-    env: environmentFor(runner.binaries),
+    env: { ...environmentFor(runner.binaries), ...environment },
     stdio: ['ignore', logFile, logFile],
     detached: true,
   })
   child.unref()
-  return child
+  const ended = new Promise<true>((resolve) => {
+    child.once('exit', () => { resolve(true) }).once('error', () => { resolve(true) })
+  })
+  return { pid: child.pid, ended }
+}
+
+export interface Started {
+  /** Undefined when nothing could be started. */
+  readonly pid: number | undefined
+  readonly ended: Promise<true>
 }
 
 export interface Outcome {
-  readonly ok: boolean
+  /** The exit status; undefined when it could not be started or was killed. */
+  readonly status: number | undefined
   readonly output: string
 }
 
@@ -49,8 +67,8 @@ export function run(runner: Runner, program: string, args: readonly string[]): P
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   }
   return new Promise((resolve) => {
-    child.once('error', (error) => { resolve({ ok: false, output: error.message }) })
-    child.once('close', (code) => { resolve({ ok: code === 0, output }) })
+    child.once('error', (error) => { resolve({ status: undefined, output: error.message }) })
+    child.once('close', (code) => { resolve({ status: code ?? undefined, output }) })
   })
 }
 

@@ -1,5 +1,3 @@
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { open, readFile, rename, stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { giveToOwnerOf } from './data-folder.js'
@@ -8,20 +6,22 @@ import type { Layout } from './layout.js'
 import { isLivingServer, readPidFile } from './pid-file.js'
 import type { PidFile } from './pid-file.js'
 import { spawnServer, tellingLine } from './program.js'
-import type { Runner } from './program.js'
+import type { Runner, Started } from './program.js'
 
 const logSizeLimit = 4 * 1024 * 1024
 const pollMs = 10
 const startTimeoutMs = 60_000
-const fastStopMs = 8_000
-const immediateStopMs = 4_000
+const fastStopMs = 5_000
+const immediateStopMs = 2_000
 
 /** What PostgreSQL says when it is in order to look again: another starter was faster, or the old one is not quite gone. */
-const passing = /lock file "postmaster\.pid" already exists|pre-existing shared memory block|could not create any TCP\/IP sockets/
+const passing = /lock file "postmaster\.pid"|pre-existing shared memory block|could not create any TCP\/IP sockets/
 
 export interface StartOptions {
   readonly port: number
   readonly settings: Readonly<Record<string, string>>
+  /** A number in postmaster.pid that belongs to some other process by now. */
+  readonly stalePid: number | undefined
 }
 
 /**
@@ -32,24 +32,30 @@ export interface StartOptions {
 export async function startServer(layout: Layout, runner: Runner, options: StartOptions): Promise<string | undefined> {
   const log = await openLog(layout)
   const logStart = (await stat(layout.log)).size
-  let child: ChildProcess
+  let server: Started
   try {
-    child = spawnServer(runner, serverArguments(layout, options), log.fd)
+    server = spawnServer(runner, serverArguments(layout, options), log.fd, staleness(options))
   } finally {
     await log.close()
   }
-  const ended = Promise.race([once(child, 'exit'), once(child, 'error')]).then(() => true)
   for (const deadline = Date.now() + startTimeoutMs; Date.now() < deadline; ) {
-    const hasEnded = await Promise.race([ended, sleep(pollMs, false)])
+    const hasEnded = await Promise.race([server.ended, sleep(pollMs, false)])
     if (hasEnded) return explainEnd(layout, logStart)
     const pidFile = readPidFile(layout.cluster)
-    if (pidFile?.pid === child.pid && pidFile?.status === 'ready') return undefined
+    if (pidFile?.pid === server.pid && pidFile?.status === 'ready') return undefined
   }
   throw new EmbeddedServerError(
     `The embedded PostgreSQL is not ready after ${startTimeoutMs / 1000} s: ` +
       `its log ${layout.log} ends with: ${tellingLine(await logSince(layout, logStart))}`,
   )
 }
+
+/**
+ * PostgreSQL takes a lock file for good while any process has the number in it, unless it is told that this is
+ * an ancestor of its own. It still refuses when the old server's memory is in use.
+ */
+const staleness = ({ stalePid }: StartOptions): Record<string, string> =>
+  stalePid === undefined ? {} : { PG_GRANDPARENT_PID: String(stalePid) }
 
 async function explainEnd(layout: Layout, logStart: number): Promise<string> {
   const written = await logSince(layout, logStart)

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { chown, stat } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import type { Owner } from './data-folder.js'
 
@@ -87,4 +87,9 @@ function hasName({ uid }: Owner): boolean {
   } catch {
     return false
   }
+}
+
+/** Gives a file to the user that the server runs as; nobody but root can, or has to. */
+export async function ownBy({ owner }: Strategy, file: string): Promise<void> {
+  if (process.getuid?.() === 0) await chown(file, owner.uid, owner.gid)
 }

@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import pg from 'pg'
+import type { Test } from 'tap'
+import { packageRoot } from '../../src/package-root.js'
+import { EmbeddedServerError, joinEmbeddedServer } from '../../src/repository/embedded/index.js'
+import { layoutOf } from '../../src/repository/embedded/layout.js'
+import { thisMachine } from '../../src/repository/embedded/machine.js'
+import type { Machine } from '../../src/repository/embedded/machine.js'
+import { isLivingServer, readPidFile } from '../../src/repository/embedded/pid-file.js'
+import type { PidFile } from '../../src/repository/embedded/pid-file.js'
+import { stopServer } from '../../src/repository/embedded/server.js'
+
+/** A data directory that is not there yet, in a folder that only we may enter; its server goes with it. */
+export function privateFolder(t: Test): string {
+  const parent = mkdtempSync(path.join(tmpdir(), 'tessera-embedded-'))
+  t.teardown(async () => {
+    for (const name of readdirSync(parent)) await stopServer(await layoutOf(path.join(parent, name)))
+    rmSync(parent, { recursive: true, force: true })
+  })
+  return path.join(parent, 'data')
+}
+
+/** As the service does it, but quickly, and without leaving the folder it is given. */
+export const join = (dataDir: string, machine?: Partial<Machine>) =>
+  joinEmbeddedServer(
+    { dataDir, log: () => undefined, serverSettings: { fsync: 'off' } },
+    { ...thisMachine(), refuges: [], ...machine },
+  )
+
+/** All values of all rows. */
+export async function ask(connectionString: string, sql: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString })
+  await client.connect()
+  const { rows } = await client.query<Record<string, unknown>>(sql).finally(() => client.end())
+  return rows.flatMap((row) => Object.values(row))
+}
+
+export const postmaster = (dataDir: string): PidFile | undefined => readPidFile(path.join(dataDir, 'postgres'))
+
+/** The process number of the server that runs. */
+export function livingPostmaster(dataDir: string): number {
+  const file = postmaster(dataDir)
+  if (file === undefined || !isLivingServer(file)) throw new Error('no server is running')
+  return file.pid
+}
+
+/** Refused in one line that says all of `parts`: what is wrong and what to do. */
+export async function refusal(t: Test, attempt: Promise<unknown>, ...parts: RegExp[]): Promise<void> {
+  try {
+    await attempt
+    t.fail('was not refused')
+  } catch (error) {
+    t.ok(error instanceof EmbeddedServerError, String(error))
+    const message = error instanceof Error ? error.message : ''
+    t.notMatch(message, /\n/)
+    for (const part of parts) t.match(message, part)
+  }
+}
+
+export interface Member {
+  readonly process: ChildProcess
+  readonly said: { connectionString?: string; adopted?: boolean; firstStart?: boolean; error?: string }
+}
+
+export const memberScript = path.join(packageRoot, 'dist/test/support/embedded-member.js')
+
+/** Another process that joins; `wrapper` is a command that runs it as somebody else. */
+export async function member(t: Test, dataDir: string, wrapper: readonly string[] = []): Promise<Member> {
+  const child = spawn('/usr/bin/env', [...wrapper, process.execPath, memberScript, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  for await (const line of createInterface({ input: child.stdout })) {
+    return { process: child, said: JSON.parse(line) as Member['said'] }
+  }
+  throw new Error('the process said nothing')
+}
+
+export async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  const ended = once(child, 'exit')
+  child.kill(signal)
+  await ended
+}
