@@ -123,7 +123,8 @@ const toAccessClaims = ({ sub, sid, ep, jti, scope, amr, exp, username, email }:
   scope,
   amr: amr ?? [],
   exp,
-  username: username ?? null,
+  // The dialect tokenset names a user without a username by the id.
+  username: username === undefined || username === sub ? null : username,
   email: email ?? null,
 })
 

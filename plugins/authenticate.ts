@@ -8,9 +8,9 @@ import { extractCredential } from './token-extraction.js'
 declare module 'fastify' {
   interface FastifyInstance {
     /** preHandler: whoever presents a good credential. */
-    authenticate(request: FastifyRequest): Promise<void>
+    readonly authenticate: (request: FastifyRequest) => Promise<void>
     /** preHandler: a session only; API keys and clients are forbidden. */
-    authenticateSession(request: FastifyRequest): Promise<void>
+    readonly authenticateSession: (request: FastifyRequest) => Promise<void>
     /** preHandler: whoever holds the scope, by whatever credential. */
     requireScope(scope: Scope): (request: FastifyRequest) => Promise<void>
   }

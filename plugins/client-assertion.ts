@@ -9,7 +9,7 @@ export interface AssertionVerifierOptions {
   readonly audiences: readonly string[]
 }
 
-const algorithms = ['ES256', 'EdDSA', 'RS256', 'PS256']
+export const assertionAlgorithms = ['ES256', 'EdDSA', 'RS256', 'PS256']
 const longestSeconds = 300
 const toleranceSeconds = 5
 
@@ -42,7 +42,7 @@ async function verified({ clock, audiences }: AssertionVerifierOptions, client: 
   const now = clock.now()
   try {
     const { payload } = await jwtVerify(assertion, createLocalJWKSet({ keys: (client.jwks?.keys ?? []).map((key) => ({ kty: String(key.kty), ...key })) }), {
-      algorithms,
+      algorithms: assertionAlgorithms,
       issuer: client.id,
       subject: client.id,
       audience: [...audiences],

@@ -16,14 +16,19 @@ import refreshRotation from '../plugins/refresh-rotation.js'
 import requestLog from '../plugins/request-log.js'
 import revocations from '../plugins/revocations.js'
 import securityHeaders from '../plugins/security-headers.js'
+import signingKeysPlugin from '../plugins/signing-keys.js'
 import strictJson from '../plugins/strict-json.js'
 import tokenExtraction from '../plugins/token-extraction.js'
 import { authDoor } from '../routes/auth/index.js'
-import type { Dialect } from '../routes/dialect.js'
+import { bearer } from '../routes/bearer/index.js'
+import type { Dialect, DialectFactory } from '../routes/dialect.js'
 import { oauthErrors } from '../routes/oauth/errors.js'
 import { oauthRoutes } from '../routes/oauth/index.js'
 import { revocationRoutes } from '../routes/revocations/index.js'
+import { tokensetAccessClaims } from '../routes/tokenset/claims.js'
+import { tokenset } from '../routes/tokenset/index.js'
 import { verifyRoutes } from '../routes/verify/index.js'
+import { wellKnown } from '../routes/well-known/index.js'
 import { longestTokenSeconds, type Config } from './config/index.js'
 import type { Core } from './core.js'
 import { createApiKeyVerifier } from './domain/api-keys.js'
@@ -44,14 +49,20 @@ export interface AppOptions {
   readonly logDestination?: LogDestination
 }
 
+/** The dialects with paths of their own; the other two stand behind the door on /auth. */
+const dialectFactories: readonly DialectFactory[] = [bearer, tokenset]
+
+const dialectsOf = (config: Config): Dialect[] => dialectFactories.map((factory) => factory(config)).filter(({ name }) => config.dialects.includes(name))
+
 /** The one ordered list of plugins and routes. Whoever builds the app closes the core after it. */
 export async function buildApp(config: Config, core: Core, options: AppOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({ ...serverOptions(config, options.logDestination), ...(options.serverFactory ? { serverFactory: options.serverFactory } : {}) })
   for (const warning of config.warnings) app.log.warn(warning)
-  const doors = [authDoor(config)]
+  const doors = [authDoor(config), ...dialectsOf(config)]
   await registerTransport(app, config, [{ prefix: '/oauth/', shape: oauthErrors }, ...doors.flatMap(shapesOf)])
   await registerIdentity(app, config, core)
   for (const { routes } of doors) await app.register(routes)
+  await app.register(wellKnown)
   await app.register(oauthRoutes)
   await app.register(revocationRoutes)
   await app.register(verifyRoutes)
@@ -116,6 +127,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     audience: config.audience,
     longestTokenSeconds: longestTokenSeconds(config),
   })
+  await app.register(signingKeysPlugin, { signingKeys, rotationDays: config.signingKeyRotationDays, longestTokenSeconds: longestTokenSeconds(config) })
   await app.register(revocations, { feed, list, log, clock })
   const dialectPolicies = policiesOf(config)
   const service: Service = {
@@ -144,5 +156,5 @@ function policiesOf(config: Config): Readonly<Record<DialectName, DialectPolicy>
     staticClients: config.refreshStaticClients.includes(name),
     accessClaims,
   })
-  return { pin: policy('pin'), directus: policy('directus'), bearer: policy('bearer'), tokenset: policy('tokenset') }
+  return { pin: policy('pin'), directus: policy('directus'), bearer: policy('bearer'), tokenset: policy('tokenset', tokensetAccessClaims(config)) }
 }

@@ -90,6 +90,8 @@ function requireFuture(expiresAt: Date | null, now: Date): void {
   if (expiresAt !== null && !(expiresAt > now)) throw malformed('expiresAt must be in the future')
 }
 
+const hasEnded = ({ expiresAt }: ApiKey, now: Date): boolean => expiresAt !== null && expiresAt <= now
+
 async function requireScopes(tx: Repository, userId: string, requested: readonly string[] | null): Promise<void> {
   if (requested === null) return
   if (!requested.every(isScope)) throw malformed('scopes has an unknown scope')
@@ -118,7 +120,7 @@ export async function rollApiKey(service: CoreService, keyId: string, principal:
   const secret = newApiKeySecret()
   const key = await service.repository.transaction(async (tx) => {
     const old = await tx.apiKeys.find(keyId, userId)
-    if (old === null || !(await tx.apiKeys.expireWithin(keyId, userId, overlapSeconds))) throw new AuthError('api_key_not_found')
+    if (old === null || hasEnded(old, service.clock.now()) || !(await tx.apiKeys.expireWithin(keyId, userId, overlapSeconds))) throw new AuthError('api_key_not_found')
     const { name, scopes, expiresAt } = old
     const stored = await insertKey(tx, { id: uuidv7(), userId, name, scopes, expiresAt, hash: hashOf(secret), hint: hintOf(secret) })
     await tx.revocations.announce({ kind: 'api_key', subject: keyId })
@@ -166,7 +168,7 @@ export function createApiKeyVerifier(service: Pick<Service, 'repository' | 'cloc
       if (!isWellFormedKey(key)) throw new AuthError('api_key_invalid')
       const state = remembered(key) ?? (await load(key))
       const now = service.clock.now()
-      if (state === null || (state.key.expiresAt !== null && state.key.expiresAt <= now)) throw new AuthError('api_key_invalid')
+      if (state === null || hasEnded(state.key, now)) throw new AuthError('api_key_invalid')
       lastUsed.set(state.key.id, now)
       return principalOf(state)
     },

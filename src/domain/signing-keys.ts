@@ -9,11 +9,23 @@ export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256'
 /** How long verifiers may keep the JWKS: a new key is published for this long before it signs. Seconds. */
 export const jwksMaxAgeSeconds = 30
 
+/** RFC 7517, RFC 7518 §6. It has no place for a private member. */
+export interface PublicJwk {
+  readonly kid: string
+  readonly kty: string
+  readonly use: 'sig'
+  readonly alg: SigningAlg
+  readonly crv?: string
+  readonly x?: string
+  readonly y?: string
+  readonly n?: string
+  readonly e?: string
+}
+
 export interface SigningKey {
   readonly kid: string
   readonly alg: SigningAlg
-  /** Public members only, with `kid`, `alg`, `use` (RFC 7517). */
-  readonly publicJwk: Readonly<Record<string, unknown>>
+  readonly publicJwk: PublicJwk
   readonly publicPem: string
   readonly privatePem: string
   readonly signsFrom: Date
@@ -29,9 +41,28 @@ export interface SigningKeys {
   reload(): Promise<void>
   /** A new key, published at once, signing after the max-age. @returns its kid */
   rotate(actor: Actor): Promise<string>
+  /**
+   * Makes a new key, published at once, where the newest is too old; withdraws keys whose last token has expired. On several
+   * nodes at once it is done once.
+   * @returns the kids
+   */
+  maintain(limits: SigningKeyLimits): Promise<{ created: string | null; retired: string[] }>
   /** An emergency: tokens of this key are refused from now on. If it was the current one, a new key signs at once. */
   revoke(kid: string, actor: Actor): Promise<boolean>
 }
+
+export interface SigningKeyLimits {
+  /** How old the newest key may be. null: whatever its age. Seconds. */
+  readonly newestMaySignSeconds: number | null
+  /** The longest life of a token that the service issues. Seconds. */
+  readonly longestTokenSeconds: number
+}
+
+/** Clocks differ a little, and expired tokens are tolerated for a moment: a key is not needed to the second. */
+const retirementMarginSeconds = 60
+
+/** Who rotates when nobody does by hand. */
+const schedule: Actor = { kind: 'service', id: 'schedule' }
 
 const generate = promisify(generateKeyPair)
 
@@ -60,11 +91,16 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
 
   async function add(tx: Repository, signsAfterSeconds: number): Promise<string> {
     const { publicKey, privateKey } = await generators[options.alg]()
-    const jwk = publicKey.export({ format: 'jwk' })
-    const kid = createHash('sha256').update(JSON.stringify(jwk)).digest('base64url').slice(0, 22)
-    await tx.keys.insertSigningKey({ kid, alg: options.alg, publicJwk: { ...jwk, kid, alg: options.alg, use: 'sig' }, signsAfterSeconds })
+    const kid = createHash('sha256').update(publicKey.export({ format: 'der', type: 'spki' })).digest('base64url').slice(0, 22)
+    await tx.keys.insertSigningKey({ kid, alg: options.alg, publicJwk: { ...publicJwkOf(publicKey, kid, options.alg) }, signsAfterSeconds })
     await tx.keys.insertWraps(keyring.wrap(kid, privateKey.export({ format: 'der', type: 'pkcs8' })))
     await tx.keys.notifyChange()
+    return kid
+  }
+
+  async function addSuccessor(tx: Repository, actor: Actor): Promise<string> {
+    const kid = await add(tx, jwksMaxAgeSeconds)
+    await tx.audit.append({ type: 'signing_key_rotated', actor, detail: { kid } })
     return kid
   }
 
@@ -91,12 +127,21 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
     async rotate(actor) {
       const kid = await repository.transaction(async (tx) => {
         await tx.keys.lock()
-        const added = await add(tx, jwksMaxAgeSeconds)
-        await tx.audit.append({ type: 'signing_key_rotated', actor, detail: { kid: added } })
-        return added
+        return addSuccessor(tx, actor)
       })
       await reload()
       return kid
+    },
+    async maintain(limits) {
+      const done = await repository.transaction(async (tx) => {
+        await tx.keys.lock()
+        const created = (await isNewestTooOld(tx, limits, clock.now())) ? await addSuccessor(tx, schedule) : null
+        const retired = await tx.keys.retireSigningKeys(limits.longestTokenSeconds + retirementMarginSeconds)
+        if (retired.length > 0) await tx.keys.notifyChange()
+        return { created, retired }
+      })
+      if (done.created !== null || done.retired.length > 0) await reload()
+      return done
     },
     async revoke(kid, actor) {
       const revoked = await repository.transaction(async (tx) => {
@@ -114,14 +159,31 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
   }
 }
 
+async function isNewestTooOld(tx: Repository, { newestMaySignSeconds }: SigningKeyLimits, now: Date): Promise<boolean> {
+  const newest = (await tx.keys.signingKeys()).findLast((key) => key.revokedAt === null)
+  if (newestMaySignSeconds === null || newest === undefined) return false
+  return newest.publishedAt.getTime() + newestMaySignSeconds * 1000 <= now.getTime()
+}
+
 function openKey(stored: StoredSigningKey, wraps: readonly KeyWrap[], keyring: Keyring): SigningKey[] {
   const alg = (['ES256', 'EdDSA', 'RS256'] as const).find((name) => name === stored.alg)
   const der = keyring.unwrap(wraps.filter(({ kid }) => kid === stored.kid))
   if (alg === undefined || der === null) return []
   const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-  const privatePem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
-  const publicPem = publicPemOf(privateKey)
-  return [{ kid: stored.kid, alg, publicJwk: stored.publicJwk, publicPem, privatePem, signsFrom: stored.signsFrom }]
+  const publicKey = createPublicKey(privateKey)
+  return [
+    {
+      kid: stored.kid,
+      alg,
+      publicJwk: publicJwkOf(publicKey, stored.kid, alg),
+      publicPem: publicKey.export({ format: 'pem', type: 'spki' }).toString(),
+      privatePem: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+      signsFrom: stored.signsFrom,
+    },
+  ]
 }
 
-const publicPemOf = (privateKey: KeyObject): string => createPublicKey(privateKey).export({ format: 'pem', type: 'spki' }).toString()
+function publicJwkOf(publicKey: KeyObject, kid: string, alg: SigningAlg): PublicJwk {
+  const { kty = '', crv, x, y, n, e } = publicKey.export({ format: 'jwk' })
+  return { kid, kty, use: 'sig', alg, ...(kty === 'RSA' ? { n, e } : { crv, x, y }) }
+}

@@ -1,0 +1,88 @@
+import { Type } from '@sinclair/typebox'
+import { Identifier, Nullable, Otp, Secret } from './common.js'
+
+const Failure = (description: string) => Type.Object({ error: Type.String() }, { description })
+
+/** What every route of the dialect may answer besides its own. */
+export const failures = {
+  400: Failure('What is wrong with the request.'),
+  413: Failure('`Request body too large`'),
+  415: Failure('`Unsupported media type`'),
+  429: Failure('`Too many requests`: see `Retry-After`.'),
+  500: Failure('`Internal server error`'),
+  503: Failure('`Service unavailable, try again`: see `Retry-After`.'),
+}
+
+export const InvalidCredentials = Failure('`Invalid credentials`: unknown user, wrong password, missing or wrong code, locked or suspended account.')
+export const InvalidRefreshToken = Failure('`Invalid or expired refresh token`')
+export const AuthenticationRequired = Failure('`Authentication required`: no credential, or a bad one. See `WWW-Authenticate`.')
+export const Forbidden = Failure('An API key may not do this.')
+export const ScopeForbidden = Failure('An API key may not do this, or the caller lacks a scope that was asked for.')
+export const KeyNotFound = Failure('`API key not found`: unknown, malformed, or another user’s.')
+export const QuotaReached = Failure('The user has as many API keys as one may have.')
+
+const accessToken = Type.String({ description: 'JWT, to be sent as `Authorization: Bearer`.' })
+const refreshToken = Type.String({ description: 'Good for one refresh, which gives its successor.' })
+const expiresIn = Type.Integer({ description: 'Life of the token, in seconds.' })
+
+export const LoginBody = Type.Object({
+  username: Identifier('The username. Case does not matter.'),
+  password: Secret('The password.'),
+  otp: Type.Optional(Otp),
+})
+
+export const LoginAnswer = Type.Object({
+  token: accessToken,
+  expires_in: expiresIn,
+  user: Type.Object({
+    id: Type.String({ description: '`user_` and the id that tokens carry as `sub`.' }),
+    username: Nullable(Type.String(), 'null for a user who has none.'),
+    email: Nullable(Type.String(), 'null for a user who has none.'),
+  }),
+  refreshToken,
+})
+
+export const RefreshBody = Type.Object({
+  refreshToken: Type.String({ description: 'The refresh token of the login, or the successor that the last refresh gave.' }),
+})
+
+export const RefreshAnswer = Type.Object({ token: accessToken, expires_in: expiresIn, refreshToken })
+
+export const LogoutAnswer = Type.Object({ message: Type.Literal('Successfully logged out') })
+
+const timestamp = (description: string) => Type.String({ format: 'date-time', description })
+
+export const NewKeyBody = Type.Object({
+  name: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'For people: what the key is used for. `API key` if absent.' })),
+  scopes: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 32, description: 'What the key may do. None: the ordinary rights of its owner, never `admin`.' })),
+  expiresAt: Type.Optional(timestamp('When the key ends (RFC 3339). Absent: never.')),
+})
+
+export const RollBody = Type.Object({
+  overlapSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 2_592_000, description: 'How long the old key lives on, in seconds. A day if absent.' })),
+})
+
+export const KeyParams = Type.Object({ keyId: Type.String({ description: '`key_…`, as the list has it.' }) })
+
+const keyId = Type.String({ description: '`key_…`' })
+
+export const NewKeyAnswer = Type.Object({
+  keyId,
+  apiKey: Type.String({ description: '`sk_live_…`, shown this once.' }),
+  name: Type.String(),
+  createdAt: timestamp('In whole seconds.'),
+})
+
+export const KeyListAnswer = Type.Array(
+  Type.Object({
+    keyId,
+    name: Type.String(),
+    createdAt: timestamp('In whole seconds.'),
+    lastUsed: Nullable(Type.String({ format: 'date-time' }), 'At most a minute late; null until the key is used.'),
+    scopes: Nullable(Type.Array(Type.String()), 'null: the ordinary rights of the owner.'),
+    expiresAt: Nullable(Type.String({ format: 'date-time' }), 'null: never.'),
+    hint: Type.String({ description: 'Enough to tell two keys apart.' }),
+  }),
+)
+
+export const NoContent = Type.Null({ description: 'No body.' })
