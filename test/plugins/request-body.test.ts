@@ -10,6 +10,14 @@ const { app, logText } = await buildHttpApp(t, {
     app.post('/echo', (request) => seen(request.body))
     app.delete('/echo', (request) => seen(request.body))
     app.post('/deaf', { config: { ignoreBody: true } }, (request) => seen(request.body))
+    app.post('/late', {
+      handler: (request) => seen(request.body),
+      // Something before the body takes longer than the client waits.
+      preParsing: async (request, _reply, payload) => {
+        await new Promise((resolve) => request.raw.once('close', resolve))
+        return payload
+      },
+    })
     app.post('/small', { bodyLimit: 10 }, (request) => seen(request.body))
     app.register((scope, _options, done) => {
       acceptForms(scope)
@@ -122,6 +130,22 @@ await t.test('a client that hangs up in mid-body leaves nothing waiting', async 
   client.socket.destroy()
   await until(() => logText().includes('"requestId":"hung-up","code":"malformed"'))
   t.equal(statusOf(await json('{}')), 200)
+})
+
+await t.test('a body that is over before anybody reads it leaves nothing waiting', async (t) => {
+  const client = new RawClient(port)
+  client.say('POST /late HTTP/1.1\r\nHost: x\r\nX-Request-Id: late\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  client.socket.destroy()
+  await until(() => logText().includes('"requestId":"late","code":"malformed"'))
+  t.pass()
+})
+
+await t.test('a client that asks first is told to go on', async (t) => {
+  const client = new RawClient(port)
+  await client.say('POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n').hears(/^HTTP\/1\.1 100 /)
+  t.match(await client.say('{}').hears(/"absent":false/), /HTTP\/1\.1 200/)
+  client.socket.destroy()
 })
 
 await t.test('a scope that takes forms takes each parameter once', async (t) => {
