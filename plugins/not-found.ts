@@ -7,13 +7,12 @@ import { pathOf } from './request-path.js'
 function notFoundPlugin(app: FastifyInstance, _options: object, done: () => void): void {
   const methods = new Set<HTTPMethods>()
   app.addHook('onRoute', (route) => {
-    // The preflight route of CORS, which matches every path.
-    if (route.url === '*') return
     for (const method of [route.method].flat()) methods.add(method)
   })
 
   function refusal(request: FastifyRequest): AuthError {
     const path = pathOf(request.url)
+    // OPTIONS is left out: the preflight route of CORS matches every path.
     const allow = [...methods].filter((method) => method !== 'OPTIONS' && knows(app, method, path))
     return allow.length > 0 ? new AuthError('method_not_allowed', { allow }) : new AuthError('not_found')
   }
