@@ -13,6 +13,7 @@ export const RevocationsAnswer = Type.Object({
   cursor: Type.String({ description: 'Where to go on.' }),
   resync: Type.Boolean({ description: 'The cursor was not known: what follows is everything that lives, and replaces what you had.' }),
   lag_ms: Type.Integer({ description: 'How old the news of this node may be, when it answered. Milliseconds.' }),
+  waited_ms: Type.Integer({ description: 'How long this answer waited for news. Milliseconds.' }),
   revocations: Type.Array(
     Type.Object({
       kind: Type.Union(kinds.map((kind) => Type.Literal(kind))),

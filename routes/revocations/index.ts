@@ -20,10 +20,12 @@ export const revocationRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
     },
     async (request) => {
       const { cursor = startCursor, wait = 0 } = request.query
+      const askedAt = performance.now()
       if (wait > 0) await fastify.revocationLog.waitForNews(cursor, wait)
+      const waitedMs = Math.floor(performance.now() - askedAt)
       const page = fastify.revocationLog.read(cursor)
       const revocations = page.revocations.map(({ kind, subject, epoch, survivor, expiresAt }) => ({ kind, subject, epoch, survivor, expires_at: expiresAt.toISOString() }))
-      return { cursor: page.cursor, resync: page.resync, lag_ms: lagMs(fastify.revocationFeed.lagMs()), revocations }
+      return { cursor: page.cursor, resync: page.resync, lag_ms: lagMs(fastify.revocationFeed.lagMs()), waited_ms: waitedMs, revocations }
     },
   )
   return Promise.resolve()

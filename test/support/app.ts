@@ -32,6 +32,8 @@ export interface TestAppOptions {
   readonly database?: TestDatabase
   /** A clock to share with another node. */
   readonly clock?: TestClock
+  /** By default the system chooses. */
+  readonly port?: number
 }
 
 const testMasterSecret = 'a master secret for tests, and for tests alone'
@@ -49,7 +51,7 @@ export async function startTestApp(t: Test, options: TestAppOptions = {}): Promi
   const core = await openCore(config, { clock, applicationName: 'tessera test', log: (message) => logLines.push(message) })
   clock.attach(core.pool)
   const app = await buildApp(config, core, { logDestination: { write: (line) => logLines.push(line) } })
-  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const url = await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })
   let closed: Promise<void> | null = null
   const close = (): Promise<void> => (closed ??= app.close().then(() => core.close()))
   t.teardown(close)

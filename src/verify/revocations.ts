@@ -1,0 +1,127 @@
+import { membersOf, type TesseraClient } from './tessera-client.js'
+
+/** What of a token a revocation can hit. */
+export interface TokenMarks {
+  readonly kind: 'user' | 'client'
+  readonly subject: string
+  readonly sessionId: string
+  readonly tokenId: string
+  readonly epoch: number
+}
+
+/** The live revocations, followed by long poll. */
+export interface RevocationFollower {
+  isRevoked(token: TokenMarks): boolean
+  /** How old the news may be. Milliseconds; `Infinity` before the first. */
+  lagMs(): number
+  /** Resolves with the first news; rejects when the follower is stopped before. */
+  readonly ready: Promise<void>
+  stop(): void
+}
+
+export interface FollowerOptions {
+  readonly client: TesseraClient
+  readonly maxLagMs: number
+  readonly onError: (error: Error) => void
+  /** About an API key, or its owner, something changed. */
+  readonly onApiKeyChanged: (subject: string) => void
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+interface EpochRule {
+  readonly epoch: number
+  readonly survivor: string | null
+  readonly expiresAtMs: number
+}
+
+interface State {
+  readonly ids: Map<string, number>
+  readonly epochs: Map<string, EpochRule>
+}
+
+const pauseAfterErrorMs = 250
+const pruneEveryMs = 60_000
+
+export function followRevocations(options: FollowerOptions): RevocationFollower {
+  const { client, maxLagMs, onError, onApiKeyChanged, now } = options
+  let state: State = { ids: new Map(), epochs: new Map() }
+  let cursor = '0'
+  let freshAsOf = -Infinity
+  let stopped = false
+  let announce: { resolve: () => void; reject: (error: Error) => void } | null = null
+  const ready = new Promise<void>((resolve, reject) => {
+    announce = { resolve, reject }
+  })
+  // Whoever does not wait for it is not to be stopped by it.
+  ready.catch(() => undefined)
+
+  const waitMs = Math.max(50, Math.floor(maxLagMs / 4))
+
+  /** An answer that waited was given so much later than it was asked for, and no sooner: what the way took does not count. */
+  async function poll(): Promise<void> {
+    const askedAt = performance.now()
+    const page = membersOf(await client.getJson(`/revocations?cursor=${encodeURIComponent(cursor)}&wait=${freshAsOf === -Infinity ? 0 : waitMs}`, waitMs + maxLagMs))
+    const { cursor: next, resync, lag_ms: lagMs, waited_ms: waitedMs, revocations } = page
+    if (typeof next !== 'string' || typeof lagMs !== 'number' || typeof waitedMs !== 'number' || !Array.isArray(revocations)) throw new Error('the feed of revocations is not what was expected')
+    if (resync === true) state = { ids: new Map(), epochs: new Map() }
+    for (const entry of revocations) apply(membersOf(entry))
+    cursor = next
+    freshAsOf = askedAt + waitedMs - lagMs
+  }
+
+  function apply(entry: Readonly<Record<string, unknown>>): void {
+    const { kind, subject, epoch, survivor, expires_at: expiresAt } = entry
+    if (typeof kind !== 'string' || typeof subject !== 'string') throw new Error('the feed of revocations is not what was expected')
+    const expiresAtMs = typeof expiresAt === 'string' ? Date.parse(expiresAt) : NaN
+    if (kind === 'session' || kind === 'token') state.ids.set(`${kind}:${subject}`, expiresAtMs)
+    if (typeof epoch === 'number') raise(`${kind}:${subject}`, { epoch, survivor: typeof survivor === 'string' ? survivor : null, expiresAtMs })
+    if (kind === 'api_key' || kind === 'user') onApiKeyChanged(subject)
+  }
+
+  function raise(key: string, rule: EpochRule): void {
+    const known = state.epochs.get(key)
+    if (!known || known.epoch <= rule.epoch) state.epochs.set(key, rule)
+  }
+
+  function prune(): void {
+    for (const [key, expiresAtMs] of state.ids) if (expiresAtMs <= now()) state.ids.delete(key)
+    for (const [key, rule] of state.epochs) if (rule.expiresAtMs <= now()) state.epochs.delete(key)
+  }
+
+  async function follow(): Promise<void> {
+    while (!isStopped()) {
+      try {
+        await poll()
+        announce?.resolve()
+      } catch (error) {
+        if (isStopped()) return
+        onError(error instanceof Error ? error : new Error('the feed of revocations failed'))
+        await new Promise((resolve) => setTimeout(resolve, pauseAfterErrorMs))
+      }
+    }
+  }
+
+  const isStopped = (): boolean => stopped
+  const pruning = setInterval(prune, pruneEveryMs)
+  pruning.unref()
+  void follow()
+
+  const isBelow = (rule: EpochRule | undefined, token: TokenMarks): boolean =>
+    rule !== undefined && token.epoch < rule.epoch && rule.survivor !== token.sessionId
+
+  return {
+    isRevoked: (token) =>
+      state.ids.has(`session:${token.sessionId}`) ||
+      state.ids.has(`token:${token.tokenId}`) ||
+      isBelow(state.epochs.get(`${token.kind}:${token.subject}`), token) ||
+      isBelow(state.epochs.get('all:*'), token),
+    lagMs: () => performance.now() - freshAsOf,
+    ready,
+    stop() {
+      stopped = true
+      clearInterval(pruning)
+      announce?.reject(new Error('the verifier was closed'))
+    },
+  }
+}

@@ -1,0 +1,134 @@
+import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
+import { createApiKeyCheck } from './api-keys.js'
+import { VerificationError, type VerifiedIdentity, type VerifierOptions } from './options.js'
+import { followRevocations, type TokenMarks } from './revocations.js'
+import { createTesseraClient, membersOf, unavailable } from './tessera-client.js'
+
+/** Verifies what tessera issues, in another service. */
+export interface Verifier {
+  /**
+   * @param credential an access token or an API key, without `Bearer`
+   * @throws VerificationError
+   */
+  verify(credential: string): Promise<VerifiedIdentity>
+  /** Resolves once the revocations have been read. */
+  ready(): Promise<void>
+  /** How old the news of revocations may be. Milliseconds. */
+  lagMs(): number
+  close(): void
+}
+
+const apiKeyPrefix = 'sk_live_'
+const algorithms = ['ES256', 'EdDSA', 'RS256']
+const toleranceSeconds = 5
+const introspectionTimeoutMs = 2000
+const jwksCooldownMs = 5000
+const jwksReloadMs = 30_000
+const jwksTimeoutMs = 2000
+
+/**
+ * Offline by the JWKS, with the revocations that tessera's feed tells of.
+ * @see RFC 9068 §4, RFC 8725
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { issuer, audience = issuer, maxLagMs = 2000, whenStale = 'closed', now = Date.now } = options
+  const client = createTesseraClient(options)
+  const onError = (error: unknown): void => options.onError?.(error instanceof Error ? error : new Error('the keys could not be read'))
+  const apiKeys = createApiKeyCheck(client, { cacheMs: options.apiKeyCacheMs ?? 30_000, now, isFresh: () => follower.lagMs() <= maxLagMs })
+  const follower = followRevocations({
+    client,
+    maxLagMs,
+    now,
+    onError,
+    onApiKeyChanged: (subject) => {
+      apiKeys.forget(subject)
+    },
+  })
+  // An unknown kid makes it look again, at most once in the cooldown; known keys serve while tessera does not answer.
+  const keys = createRemoteJWKSet(new URL(`${(options.baseUrl ?? issuer).replace(/\/+$/, '')}/.well-known/jwks.json`), {
+    cooldownDuration: jwksCooldownMs,
+    // Kept for as long as tessera does not answer, and read again below while it does.
+    cacheMaxAge: Infinity,
+    timeoutDuration: jwksTimeoutMs,
+    ...(options.fetch ? { [customFetch]: options.fetch } : {}),
+  })
+
+  const reloading = setInterval(() => {
+    keys.reload().catch(onError)
+  }, jwksReloadMs)
+  reloading.unref()
+
+  async function verifyToken(token: string): Promise<VerifiedIdentity> {
+    const claims = await verifySignature(token)
+    if (follower.isRevoked(claims.marks)) throw new VerificationError('revoked', 'the token was revoked: log in again')
+    if (follower.lagMs() > maxLagMs) await whenTooOld[whenStale](token)
+    return claims.identity
+  }
+
+  async function verifySignature(token: string) {
+    try {
+      const { payload, protectedHeader } = await jwtVerify(token, keys, {
+        issuer,
+        audience,
+        algorithms,
+        typ: 'at+jwt',
+        clockTolerance: toleranceSeconds,
+        currentDate: new Date(now()),
+        requiredClaims: ['sub', 'sid', 'ep', 'jti', 'iat', 'exp'],
+      })
+      if (Object.keys(protectedHeader).some((name) => !['alg', 'kid', 'typ'].includes(name))) throw new VerificationError('invalid', 'the token has an unknown header')
+      return readClaims(payload, now())
+    } catch (error) {
+      throw asVerificationError(error)
+    }
+  }
+
+  const whenTooOld = {
+    closed: () => Promise.reject(new VerificationError('stale', 'the news of revocations is too old: try again')),
+    open: () => Promise.resolve(),
+    introspect: async (token: string) => {
+      const answer = membersOf(await client.postForm('/oauth/introspect', { token }, introspectionTimeoutMs).catch((error: unknown) => Promise.reject(unavailable(error))))
+      if (answer.active !== true) throw new VerificationError('revoked', 'the token was revoked: log in again')
+    },
+  }
+
+  return {
+    async verify(credential) {
+      if (credential === '') throw new VerificationError('missing', 'a Bearer token is required')
+      return credential.startsWith(apiKeyPrefix) ? apiKeys.verify(credential) : verifyToken(credential)
+    },
+    ready: () => follower.ready,
+    lagMs: () => follower.lagMs(),
+    close() {
+      clearInterval(reloading)
+      follower.stop()
+    },
+  }
+}
+
+function readClaims(payload: JWTPayload, nowMs: number): { marks: TokenMarks; identity: VerifiedIdentity } {
+  const { sub, sid, ep, jti, iat, exp, scope, username, email } = payload
+  const isSane = typeof sub === 'string' && typeof sid === 'string' && typeof ep === 'number' && typeof jti === 'string' && exp !== undefined
+  if (!isSane || iat === undefined || iat > nowMs / 1000 + toleranceSeconds) throw new VerificationError('invalid', 'the token is not what tessera issues')
+  const kind = sub === sid ? 'client' : 'user'
+  return {
+    marks: { kind, subject: sub, sessionId: sid, tokenId: jti, epoch: ep },
+    identity: {
+      kind,
+      subject: sub,
+      username: typeof username === 'string' ? username : null,
+      email: typeof email === 'string' ? email : null,
+      sessionId: kind === 'client' ? null : sid,
+      scopes: typeof scope === 'string' ? scope.split(' ').filter((name) => name !== '') : [],
+      expiresAt: new Date(exp * 1000),
+    },
+  }
+}
+
+/** What the keys could not be fetched for is no fault of the token. */
+function asVerificationError(error: unknown): VerificationError {
+  if (error instanceof VerificationError) return error
+  if (error instanceof errors.JWTExpired) return new VerificationError('expired', 'the token has expired: refresh it', error)
+  const isAboutToken = error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout) && error.code !== 'ERR_JOSE_GENERIC' && error.code !== 'ERR_JWKS_INVALID'
+  return isAboutToken ? new VerificationError('invalid', 'the token is invalid', error) : unavailable(error)
+}
