@@ -9,11 +9,12 @@ export class ListenError extends Error {
  * The port, bound before anything else is touched. Until the application takes over, it says that it is starting.
  */
 export interface Listener {
-  readonly server: Server
   /** The address in use: the port may have been left to the system. */
   readonly port: number
-  /** From here on, requests go to the application. */
-  handOver(handler: RequestListener): void
+  /** Says who will answer: the framework's `serverFactory`. */
+  attach(application: RequestListener): Server
+  /** From here on, the application answers. Not before it is ready: it cannot take requests while it is being put together. */
+  handOver(): void
   /** Takes no new connection, lets running requests finish, and cuts what is left when the time is over. */
   drain(withinMs: number): Promise<void>
 }
@@ -21,16 +22,20 @@ export interface Listener {
 /** @throws ListenError */
 export async function bind(host: string, port: number, options: ServerOptions): Promise<Listener> {
   let handler: RequestListener = answerStarting
+  let attached: RequestListener = answerStarting
   const server = createServer(options, (request, response) => {
     handler(request, response)
   })
   await listen(server, host, port)
   const address = server.address()
   return {
-    server,
     port: typeof address === 'object' && address !== null ? address.port : port,
-    handOver(application) {
-      handler = application
+    attach(application) {
+      attached = application
+      return server
+    },
+    handOver() {
+      handler = attached
     },
     drain: (withinMs) => drain(server, withinMs),
   }

@@ -41,14 +41,10 @@ async function run(config: Config): Promise<void> {
 }
 
 async function serve(config: Config, core: Core, listener: Listener): Promise<void> {
-  const app = await buildApp(config, core, {
-    serverFactory: (handler) => {
-      listener.handOver(handler)
-      return listener.server
-    },
-  })
+  const app = await buildApp(config, core, { serverFactory: (handler) => listener.attach(handler) })
   app.addHook('preClose', () => listener.drain(drainMs))
   await app.ready()
+  listener.handOver()
 
   let stopping = false
   const stop = async (signal: string): Promise<void> => {
