@@ -25,31 +25,47 @@ try {
 /** The port first: a second start on the same port touches nothing. */
 async function run(config: Config): Promise<void> {
   const log = pino(loggerOptions(config))
+  const stopSignal = firstSignal('SIGTERM', 'SIGINT')
   const listener = await bind(config.host, config.port, httpServerOptions)
-  const core = await openCore(config, {
+  const opening = openCore(config, {
     applicationName: 'tessera',
     log: (message) => {
       log.info(message)
     },
   })
+  const core = await Promise.race([opening, stopSignal])
+  if (typeof core === 'string') return abandon(config, opening)
   try {
-    await serve(config, core, listener)
+    await serve(config, core, listener, stopSignal)
   } catch (error) {
     await core.close()
     throw error
   }
 }
 
-async function serve(config: Config, core: Core, listener: Listener): Promise<void> {
+/**
+ * The first of these signals that arrives; it ends nothing by itself any more. Listened for from the beginning: process 1
+ * of a container does not even notice a signal that nobody handles.
+ */
+function firstSignal(...signals: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of signals) process.on(signal, resolve)
+  })
+}
+
+/** Asked to stop before there was anything to serve. A database of others is left waiting; a server of our own that is just starting is stopped again. */
+async function abandon(config: Config, opening: Promise<Core>): Promise<never> {
+  if (config.databaseUrl === null) await (await opening).close()
+  process.exit(0)
+}
+
+async function serve(config: Config, core: Core, listener: Listener, stopSignal: Promise<NodeJS.Signals>): Promise<void> {
   const app = await buildApp(config, core, { serverFactory: (handler) => listener.attach(handler) })
   app.addHook('preClose', () => listener.drain(drainMs))
   await app.ready()
   listener.handOver()
 
-  let stopping = false
   const stop = async (signal: string): Promise<void> => {
-    if (stopping) return
-    stopping = true
     app.log.info({ signal }, 'stopping')
     try {
       await app.close()
@@ -60,7 +76,6 @@ async function serve(config: Config, core: Core, listener: Listener): Promise<vo
     }
     process.exit(0)
   }
-  process.on('SIGTERM', (signal) => void stop(signal))
-  process.on('SIGINT', (signal) => void stop(signal))
   app.log.info({ url: config.publicUrl.href }, 'ready')
+  await stopSignal.then(stop)
 }
