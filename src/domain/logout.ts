@@ -1,3 +1,4 @@
+import { auditMisdirected } from './misdirected.js'
 import type { DialectName, Origin, SessionPrincipal } from './model.js'
 import { decodeRefreshToken } from './refresh-token.js'
 import type { Service } from './service.js'
@@ -18,6 +19,7 @@ export async function logout(service: Service, principal: SessionPrincipal, orig
 /** Ends the session of a refresh token. A forged, foreign or dead one changes nothing, and is no error. */
 export async function logoutByRefreshToken(service: Service, dialect: DialectName, token: string, origin: Origin): Promise<void> {
   const presented = decodeRefreshToken(token, service.keyring)
-  if (presented?.dialect !== dialect) return
+  if (presented === null) return
+  if (presented.dialect !== dialect) return auditMisdirected(service, dialect, presented, origin)
   await endSession(service.repository, { sessionId: presented.sessionId, because: 'logout', origin, actor: null })
 }

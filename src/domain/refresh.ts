@@ -1,5 +1,6 @@
 import { AuthError } from './errors.js'
 import { issueGrant, type Grant } from './grants.js'
+import { auditMisdirected } from './misdirected.js'
 import type { Origin, SessionState } from './model.js'
 import { decodeRefreshToken, type PresentedRefreshToken } from './refresh-token.js'
 import type { DialectPolicy, Service } from './service.js'
@@ -21,7 +22,10 @@ export interface RefreshAttempt {
 export async function refresh(service: Service, attempt: RefreshAttempt): Promise<Grant> {
   const presented = decodeRefreshToken(attempt.token, service.keyring)
   if (presented === null) throw invalid('forged')
-  if (presented.dialect !== attempt.dialect.name) return refuseMisdirected(service, attempt, presented)
+  if (presented.dialect !== attempt.dialect.name) {
+    await auditMisdirected(service, attempt.dialect.name, presented, attempt.origin)
+    throw invalid('misdirected')
+  }
   return (await rotate(service, attempt, presented)) ?? (await rotate(service, attempt, presented)) ?? refuseDead()
 }
 
@@ -66,13 +70,6 @@ const invalid = (cause: string): AuthError => new AuthError('refresh_invalid', {
 
 function refuseDead(): never {
   throw invalid('dead')
-}
-
-/** A genuine token at another dialect's door: nothing is rotated, nothing revoked. */
-async function refuseMisdirected(service: Service, { dialect, origin }: RefreshAttempt, presented: PresentedRefreshToken): Promise<never> {
-  const detail = { presented_at: dialect.name, issued_by: presented.dialect }
-  await service.repository.audit.append({ type: 'refresh_misdirected', actor: { kind: 'user', id: 'unknown' }, sessionId: presented.sessionId, dialect: dialect.name, origin, detail })
-  throw invalid('misdirected')
 }
 
 /** Nobody can hold it: either the database was restored from a backup, or the refresh key is known outside. */
