@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyServerFactory } from 'fastify'
 import accessToken from '../plugins/access-token.js'
 import apiKeys from '../plugins/api-keys.js'
+import auditSealer from '../plugins/audit-sealer.js'
 import authenticate from '../plugins/authenticate.js'
 import cookieTransport from '../plugins/cookie-transport.js'
 import cors from '../plugins/cors.js'
@@ -32,6 +33,7 @@ import { wellKnown } from '../routes/well-known/index.js'
 import { longestTokenSeconds, type Config } from './config/index.js'
 import type { Core } from './core.js'
 import { createApiKeyVerifier } from './domain/api-keys.js'
+import { sealAudit } from './domain/audit-chain.js'
 import { createIdentity } from './domain/identity.js'
 import type { DialectName } from './domain/model.js'
 import type { RevocationCheck } from './domain/ports.js'
@@ -141,6 +143,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
   await app.register(oauth, { service, apiKeys: verifier, clientTokenSeconds: config.lifetimes.bearer.accessSeconds })
   await app.register(refreshRotation)
   await app.register(apiKeys, { verifier, repository: repository.apiKeys })
+  await app.register(auditSealer, { seal: () => sealAudit({ repository, keyring }) })
   await app.register(housekeeping, {
     chores: {
       'sweep what is over': () => sweep(core.pool),

@@ -30,6 +30,7 @@ export interface Repository {
   readonly revocations: Revocations
   readonly keys: Keys
   readonly audit: AuditTrail
+  readonly auditChain: AuditChain
   /** All or nothing. Revocations announced inside are obeyed by this node as soon as the commit is acknowledged. */
   transaction<T>(work: (repository: Repository) => Promise<T>): Promise<T>
 }
@@ -303,6 +304,50 @@ export interface AuditTrail {
   append(event: AuditEvent): Promise<void>
   /** Newest first. */
   list(page: { before: number | null; limit: number }): Promise<(AuditEvent & { id: number; at: Date })[]>
+}
+
+/** An event as a seal covers it. */
+export interface SealableEvent {
+  readonly id: number
+  readonly text: string
+}
+
+export interface Seal {
+  readonly seq: number
+  readonly eventId: number
+  readonly mac: Buffer
+  readonly kid: string
+}
+
+/** A seal, and what its event says now; null when the event is gone. */
+export interface SealedEvent extends Seal {
+  readonly text: string | null
+}
+
+export interface Checkpoint {
+  readonly seq: number
+  readonly mac: Buffer
+  readonly proof: Buffer
+  readonly kid: string
+}
+
+export interface AuditChain {
+  /** Inside a transaction: only one node seals at a time. @returns false when another does */
+  tryLock(): Promise<boolean>
+  lastSeal(): Promise<Seal | null>
+  /** Oldest first. */
+  unsealed(limit: number): Promise<SealableEvent[]>
+  insertSeals(seals: readonly Seal[]): Promise<void>
+  /** In the order of the chain. */
+  sealsAfter(seq: number, limit: number): Promise<SealedEvent[]>
+  /** Events that are older than the sealer takes, and have no seal: put in beside the chain, or stripped of it. */
+  overlooked(): Promise<number[]>
+  lastCheckpoint(): Promise<Checkpoint | null>
+  insertCheckpoint(checkpoint: Checkpoint): Promise<void>
+  /** The last seal whose event, and all before, are older. */
+  lastSealBefore(at: Date): Promise<Seal | null>
+  /** Deletes events and seals up to and with this one. @returns how many events */
+  deleteUpTo(seq: number): Promise<number>
 }
 
 /** What the service needs of the access token machinery (plugins/access-token.ts). */

@@ -4,6 +4,7 @@ import type { Repository } from '../domain/ports.js'
 import { createApiKeys } from './api-keys.js'
 import { createAttempts } from './attempts.js'
 import { createAuditTrail } from './audit.js'
+import { createAuditChain } from './audit-chain.js'
 import { createClients } from './clients.js'
 import { createCredentials } from './credentials.js'
 import { createKeys } from './keys.js'
@@ -38,6 +39,7 @@ function repositoryOn(database: Database, options: RevocationOptions): Repositor
     revocations: createRevocations(database, options),
     keys: createKeys(database),
     audit: createAuditTrail(database),
+    auditChain: createAuditChain(database),
     transaction: (work) =>
       database.isTransaction
         ? work(repository)

@@ -10,4 +10,6 @@ export const locks = {
   keys: `${ours}, 2`,
   /** Sweeping. */
   sweep: `${ours}, 3`,
+  /** Sealing the audit trail. */
+  seal: `${ours}, 4`,
 } as const
