@@ -1,3 +1,4 @@
+import type { FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance, type FastifyServerFactory } from 'fastify'
 import accessToken from '../plugins/access-token.js'
 import apiKeys from '../plugins/api-keys.js'
@@ -17,6 +18,7 @@ import refreshRotation from '../plugins/refresh-rotation.js'
 import requestLog from '../plugins/request-log.js'
 import revocations from '../plugins/revocations.js'
 import securityHeaders from '../plugins/security-headers.js'
+import { createSharedCounters } from '../plugins/shared-counters.js'
 import signingKeysPlugin from '../plugins/signing-keys.js'
 import strictJson from '../plugins/strict-json.js'
 import tokenExtraction from '../plugins/token-extraction.js'
@@ -43,6 +45,7 @@ import type { DialectPolicy, Service } from './domain/service.js'
 import { openSigningKeys } from './domain/signing-keys.js'
 import type { LogDestination } from './logging.js'
 import { createRevocationFeed, sweep } from './repository/index.js'
+import { connectRedis } from './redis.js'
 import { serverOptions } from './server-options.js'
 
 export interface AppOptions {
@@ -73,13 +76,27 @@ export async function buildApp(config: Config, core: Core, options: AppOptions =
 
 const shapesOf = ({ prefixes, errors: shape }: Pick<Dialect, 'prefixes' | 'errors'>): PrefixedShape[] => prefixes.map((prefix) => ({ prefix, shape }))
 
+/** With `REDIS_URL`, all nodes count together. */
+function sharedLimits(app: FastifyInstance, { redisUrl }: Config): { store?: FastifyRateLimitStoreCtor } {
+  if (redisUrl === null) return {}
+  const redis = connectRedis(redisUrl)
+  app.addHook('onClose', (_app, done) => {
+    redis.disconnect()
+    done()
+  })
+  const log = (message: string, error?: unknown): void => {
+    app.log.warn({ err: error }, message)
+  }
+  return { store: createSharedCounters({ redis, log }) }
+}
+
 /** HTTP, and nothing about identity. The order is that of the checks a request meets. */
 async function registerTransport(app: FastifyInstance, config: Config, shapes: readonly PrefixedShape[]): Promise<void> {
   await app.register(errors, { shapes })
   await app.register(requestLog)
   await app.register(securityHeaders, { config })
   await app.register(cors, { config })
-  await app.register(rateLimit, { config })
+  await app.register(rateLimit, { config, ...sharedLimits(app, config) })
   await app.register(crossSite, { config })
   await app.register(strictJson)
   await app.register(cookieTransport, { config })
