@@ -11,6 +11,8 @@ await t.test('what JSON.parse reads, we read alike', (t) => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 6 }), fc.nat(4), (value, indent) => {
       const text = JSON.stringify(value, null, indent)
+      // Drawn now and then on purpose; what becomes of them is tried below.
+      fc.pre(!/"(__proto__|constructor)"/.test(text))
       return isDeepStrictEqual(parse(text), JSON.parse(text))
     }),
     { numRuns: 1000, examples: [[{ a: { a: [{ a: 'a' }, { a: 1 }] }, b: 'a' }, 0]] },
