@@ -1,6 +1,5 @@
 // Turns the TypeScript sources into dist/, file by file, when one of them is newer than the last build.
 // esbuild only strips the types, in a tenth of a second for the whole tree; `npm run typecheck` checks them.
-import { build } from 'esbuild'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -34,6 +33,7 @@ export async function compile({ development = false } = {}) {
   const stamp = path.join(outputFolder, development ? '.built-for-development' : '.built')
   const list = sources.map((source) => path.relative(packageRoot, source)).join('\n')
   if (isFresh(stamp, sources, list)) return
+  const { build } = await import('esbuild') // loaded when there is something to do: a command should start fast
   await build({
     entryPoints: sources,
     outdir: outputFolder,

@@ -27,6 +27,8 @@ export interface CoreOptions {
   /** Tests move it. */
   readonly clock?: Clock
   readonly applicationName: string
+  /** How long a database that does not answer is waited for. */
+  readonly databasePatienceMs?: number
 }
 
 const longestHashWaitMs = 5000
@@ -35,7 +37,7 @@ const systemClock: Clock = { now: () => new Date() }
 
 /** @throws ConfigError | DatabaseError | EmbeddedServerError | MigrationError | KeyringError: each one line for the operator */
 export async function openCore(config: Config, options: CoreOptions): Promise<Core> {
-  const database = await openDatabase(config, options.log)
+  const database = await openDatabase(config, options.log, options.databasePatienceMs)
   try {
     return await openOn(database, config, options)
   } catch (error) {
@@ -60,7 +62,7 @@ async function openOn(database: DatabaseAccess, config: Config, { log, clock = s
   })
   try {
     const keyring = await openKeyring(repository, {
-      current: config.masterSecret ?? (await generatedMasterSecret(config.dataDir)),
+      current: config.masterSecret ?? (await generatedMasterSecret(config.dataDir, (await repository.keys.dataKeys()).length === 0)),
       previous: config.masterSecretPrevious,
     })
     const queue = createHashQueue({ concurrency: config.hashConcurrency, capacity: config.hashQueue, longestWaitMs: longestHashWaitMs })

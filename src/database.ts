@@ -17,23 +17,25 @@ export interface DatabaseAccess {
   leave(): Promise<void>
 }
 
+/** How long an external database that does not answer is waited for, if the caller does not say. */
+const usualPatienceMs = 30_000
+
 /** The database of the configuration, reached: the embedded server, or the one that `DATABASE_URL` names. @throws DatabaseError | EmbeddedServerError */
-export async function openDatabase(config: Config, log: (message: string) => void): Promise<DatabaseAccess> {
+export async function openDatabase(config: Config, log: (message: string) => void, patienceMs = usualPatienceMs): Promise<DatabaseAccess> {
   if (config.databaseUrl === null) {
     const server = await joinEmbeddedServer({ dataDir: config.dataDir, log })
     return { url: server.connectionString, listenUrl: server.connectionString, isEmbedded: true, leave: () => server.leave() }
   }
   const url = config.databaseUrl
-  await reach(url, log)
+  await reach(url, log, patienceMs)
   return { url, listenUrl: config.databaseListenUrl ?? url, isEmbedded: false, leave: () => Promise.resolve() }
 }
 
-const patienceMs = 30_000
 const pauseMs = 1000
 const oldestVersion = 150_000
 
 /** A database that starts together with the service may need a while; one that refuses us will not change its mind. */
-async function reach(url: string, log: (message: string) => void): Promise<void> {
+async function reach(url: string, log: (message: string) => void, patienceMs: number): Promise<void> {
   const deadline = performance.now() + patienceMs
   for (;;) {
     try {
@@ -42,7 +44,7 @@ async function reach(url: string, log: (message: string) => void): Promise<void>
     } catch (error) {
       if (error instanceof DatabaseError) throw error
       const failure = describe(url, error)
-      if (!isPassing(error) || performance.now() > deadline) throw new DatabaseError(failure)
+      if (!isPassing(error) || performance.now() >= deadline) throw new DatabaseError(failure)
       log(`${failure}; trying again`)
       await pause(pauseMs)
     }

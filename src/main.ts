@@ -3,7 +3,9 @@ import { buildApp } from './app.js'
 import { ConfigError, readConfig, type Config } from './config/index.js'
 import { openCore, type Core } from './core.js'
 import { DatabaseError } from './database.js'
+import { settleDemo } from './demo-accounts.js'
 import { KeyringError } from './domain/keyring.js'
+import { greeting, isGreetingWanted } from './greeting.js'
 import { bind, ListenError, type Listener } from './listener.js'
 import { loggerOptions } from './logging.js'
 import { EmbeddedServerError } from './repository/embedded/index.js'
@@ -62,6 +64,8 @@ async function abandon(config: Config, opening: Promise<Core>): Promise<never> {
 async function serve(config: Config, core: Core, listener: Listener, stopSignal: Promise<NodeJS.Signals>): Promise<void> {
   const app = await buildApp(config, core, { serverFactory: (handler) => listener.attach(handler) })
   app.addHook('preClose', () => listener.drain(drainMs))
+  const demo = await settleDemo(core.service, config)
+  for (const name of demo.suspended) app.log.warn(`${name} is suspended: everybody knows the secret of this demo account, and this is no demo any more`)
   await app.ready()
   listener.handOver()
 
@@ -77,5 +81,8 @@ async function serve(config: Config, core: Core, listener: Listener, stopSignal:
     process.exit(0)
   }
   app.log.info({ url: config.publicUrl.href }, 'ready')
+  if (isGreetingWanted(demo, process.stdout)) {
+    process.stderr.write(greeting({ baseUrl: config.publicUrl.href, dialects: config.dialects, accounts: demo.accounts }))
+  }
   await stopSignal.then(stop)
 }

@@ -6,13 +6,15 @@ import { ConfigError } from './config/index.js'
 /**
  * The master secret that was generated for an embedded database; made on the first start, mode 0600.
  * Two starts at once agree on one: the file appears whole, and only once.
+ * @param mayMake false when there are keys already: a new secret would not open them
  */
-export async function generatedMasterSecret(dataDir: string): Promise<string> {
+export async function generatedMasterSecret(dataDir: string, mayMake: boolean): Promise<string> {
   const file = path.join(dataDir, 'master-secret')
   try {
     return await readSecret(file)
   } catch (error) {
     if (!isMissing(error)) throw unreadable(file, error)
+    if (!mayMake) throw new ConfigError(`${file} is missing, and only it opens the keys in this database: put it back, or give what it held as MASTER_SECRET`)
   }
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
   await mkdir(dataDir, { recursive: true, mode: 0o700 })

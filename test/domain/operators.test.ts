@@ -1,52 +1,16 @@
 import argon2 from 'argon2'
 import t from 'tap'
 import { createApiKey } from '../../src/domain/api-keys.js'
-import { AuthError, type AuthErrorCode } from '../../src/domain/errors.js'
-import { emailIdentifier, usernameIdentifier } from '../../src/domain/identifiers.js'
 import type { Actor, User } from '../../src/domain/model.js'
 import * as operators from '../../src/domain/operators.js'
 import { startTestApp, type TestApp } from '../support/app.js'
+import { clientOf, fateOf, keyFate, lastEvent, logIn } from '../support/clients.js'
 
 const actor: Actor = { kind: 'operator', id: 'cli:ada' }
-const origin = { ip: '203.0.113.7', userAgent: null, requestId: null }
 const password = 'a password of enough length'
-
-type Factor = 'password' | 'pin'
-
-const dialectOf = ({ app }: TestApp, factor: Factor) => app.dialectPolicies[factor === 'pin' ? 'pin' : 'bearer']
-
-function logIn(node: TestApp, name: string, secret: string, factor: Factor = 'password') {
-  const identifier = name.includes('@') ? emailIdentifier(name) : usernameIdentifier(name)
-  return node.app.identity.login({
-    dialect: dialectOf(node, factor), identifier, factor, secret, otp: null, origin, refreshCookies: [], replaces: null,
-  })
-}
-
-/** What becomes of a call: the name of the refusal, or `alive`. */
-async function fate(call: Promise<unknown>): Promise<AuthErrorCode | 'alive'> {
-  try {
-    await call
-    return 'alive'
-  } catch (error) {
-    if (error instanceof AuthError) return error.code
-    throw error
-  }
-}
-
-async function clientOf(node: TestApp, name: string, secret: string, factor: Factor = 'password') {
-  const { accessToken, refreshToken } = await logIn(node, name, secret, factor)
-  return {
-    access: () => fate(node.app.identity.authenticate({ kind: 'access_token', token: accessToken, via: 'header' })),
-    refresh: () => fate(node.app.identity.refresh({ dialect: dialectOf(node, factor), token: refreshToken, origin })),
-  }
-}
-
-const keyFate = ({ app }: TestApp, key: string) => fate(app.identity.authenticate({ kind: 'api_key', key }))
 
 const newKey = async ({ core }: TestApp, user: User) =>
   (await createApiKey(core.service, user.id, { name: 'a key', scopes: null, expiresAt: null }, { origin: null, operator: actor.id })).secret
-
-const lastEvent = async ({ core }: TestApp) => (await core.service.repository.audit.list({ before: null, limit: 1 }))[0]
 
 let people = 0
 /** Somebody with a username, an email, a password and a PIN. */
@@ -66,10 +30,10 @@ void t.test('operators', async (t) => {
     const user = await operators.createUser(service, { username: 'Ada.Lovelace', email: 'Ada@Example.com', password, pin: '4711', role: 'admin' }, actor)
     t.match(user, { username: 'Ada.Lovelace', email: 'Ada@Example.com', role: 'admin', status: 'active', emailVerified: false })
     t.match(await lastEvent(node), { type: 'user_created', actor, userId: user.id, detail: { role: 'admin' } })
-    t.equal(await fate(logIn(node, 'ada.lovelace', password)), 'alive')
-    t.equal(await fate(logIn(node, 'ADA@example.COM', password)), 'alive')
-    t.equal(await fate(logIn(node, 'ada.lovelace', '4711', 'pin')), 'alive')
-    t.equal(await fate(logIn(node, 'ada.lovelace', '4712', 'pin')), 'invalid_credentials')
+    t.equal(await fateOf(logIn(node, 'ada.lovelace', password)), 'alive')
+    t.equal(await fateOf(logIn(node, 'ADA@example.COM', password)), 'alive')
+    t.equal(await fateOf(logIn(node, 'ada.lovelace', '4711', 'pin')), 'alive')
+    t.equal(await fateOf(logIn(node, 'ada.lovelace', '4712', 'pin')), 'invalid_credentials')
   })
 
   await t.test('a new account is judged before anything is written', async (t) => {
@@ -97,19 +61,19 @@ void t.test('operators', async (t) => {
     for (const [changes, reason] of refusals) {
       await t.rejects(operators.createUser(service, { ...nobody, username: 'grace', ...changes }, actor), { code: 'malformed', message: reason })
     }
-    t.equal(await fate(operators.findUser(service, { username: 'grace' })), 'not_found')
+    t.equal(await fateOf(operators.findUser(service, { username: 'grace' })), 'not_found')
   })
 
   await t.test('a name that is taken, in whatever spelling, is a conflict', async (t) => {
     const { id } = await operators.createUser(service, { ...nobody, username: 'Taken', email: 'taken@example.com' }, actor)
-    t.equal(await fate(operators.createUser(service, { ...nobody, username: 'ＴＡＫＥＮ' }, actor)), 'conflict')
-    t.equal(await fate(operators.createUser(service, { ...nobody, username: 'other', email: 'TAKEN@example.com' }, actor)), 'conflict')
-    t.equal(await fate(operators.findUser(service, { username: 'other' })), 'not_found', 'and nothing is left of the attempt')
+    t.equal(await fateOf(operators.createUser(service, { ...nobody, username: 'ＴＡＫＥＮ' }, actor)), 'conflict')
+    t.equal(await fateOf(operators.createUser(service, { ...nobody, username: 'other', email: 'TAKEN@example.com' }, actor)), 'conflict')
+    t.equal(await fateOf(operators.findUser(service, { username: 'other' })), 'not_found', 'and nothing is left of the attempt')
     for (const reference of [{ id }, { username: 'tAKEN' }, { email: 'Taken@EXAMPLE.com' }]) {
       t.equal((await operators.findUser(service, reference)).id, id)
     }
     for (const reference of [{ id: 'taken' }, { username: 'taken@example.com' }, { email: 'taken' }, { username: '' }]) {
-      t.equal(await fate(operators.findUser(service, reference)), 'not_found')
+      t.equal(await fateOf(operators.findUser(service, reference)), 'not_found')
     }
   })
 
@@ -125,14 +89,14 @@ void t.test('operators', async (t) => {
     t.equal(await client.access(), 'access_token_invalid')
     t.equal(await client.refresh(), 'refresh_invalid')
     t.equal(await keyFate(node, key), 'api_key_invalid')
-    t.equal(await fate(logIn(node, user.username, password)), 'invalid_credentials')
+    t.equal(await fateOf(logIn(node, user.username, password)), 'invalid_credentials')
 
     await operators.setStatus(service, user.id, 'active', actor)
     t.match(await lastEvent(node), { type: 'user_activated', userId: user.id, actor })
     t.equal(await client.access(), 'access_token_invalid')
     t.equal(await client.refresh(), 'refresh_invalid')
     t.equal(await keyFate(node, key), 'alive')
-    t.equal(await fate(logIn(node, user.username, password)), 'alive')
+    t.equal(await fateOf(logIn(node, user.username, password)), 'alive')
   })
 
   await t.test('a deleted user is gone with sessions and keys, and the name is free again', async (t) => {
@@ -145,8 +109,8 @@ void t.test('operators', async (t) => {
     t.equal(await client.access(), 'access_token_invalid')
     t.equal(await client.refresh(), 'refresh_invalid')
     t.equal(await keyFate(node, key), 'api_key_invalid')
-    t.not(await fate(logIn(node, user.username, password)), 'alive')
-    t.equal(await fate(operators.deleteUser(service, user.id, actor)), 'not_found')
+    t.not(await fateOf(logIn(node, user.username, password)), 'alive')
+    t.equal(await fateOf(operators.deleteUser(service, user.id, actor)), 'not_found')
     t.not((await node.createUser({ username: user.username })).id, user.id)
   })
 
@@ -160,7 +124,7 @@ void t.test('operators', async (t) => {
     t.equal(await client.refresh(), 'refresh_invalid')
     for (const key of keys) t.equal(await keyFate(node, key), 'api_key_invalid')
     t.strictSame(await service.repository.apiKeys.list(user.id), [])
-    t.equal(await fate(logIn(node, user.username, password)), 'alive')
+    t.equal(await fateOf(logIn(node, user.username, password)), 'alive')
   })
 
   await t.test('a new role ends access tokens and leaves sessions', async (t) => {
@@ -178,49 +142,49 @@ void t.test('operators', async (t) => {
   await t.test('a password that an operator sets replaces the old one and ends the sessions', async (t) => {
     const user = await somebody(node)
     const client = await clientOf(node, user.username, password)
-    t.equal(await fate(operators.setPassword(service, user.id, 'short', actor)), 'malformed')
+    t.equal(await fateOf(operators.setPassword(service, user.id, 'short', actor)), 'malformed')
     t.equal(await client.access(), 'alive', 'a refused one changes nothing')
     await operators.setPassword(service, user.id, 'another good password', actor)
     t.match(await lastEvent(node), { type: 'password_changed', userId: user.id, actor })
     t.equal(await client.access(), 'access_token_invalid')
     t.equal(await client.refresh(), 'refresh_invalid')
-    t.equal(await fate(logIn(node, user.username, password)), 'invalid_credentials')
-    t.equal(await fate(logIn(node, user.username, 'another good password')), 'alive')
+    t.equal(await fateOf(logIn(node, user.username, password)), 'invalid_credentials')
+    t.equal(await fateOf(logIn(node, user.username, 'another good password')), 'alive')
   })
 
   await t.test('a locked account opens when an operator unlocks it', async (t) => {
     const user = await somebody(node)
-    for (let failures = 0; failures < 6; failures += 1) await fate(logIn(node, user.username, 'wrong password'))
-    t.equal(await fate(logIn(node, user.username, password)), 'invalid_credentials', 'it is locked')
+    for (let failures = 0; failures < 6; failures += 1) await fateOf(logIn(node, user.username, 'wrong password'))
+    t.equal(await fateOf(logIn(node, user.username, password)), 'invalid_credentials', 'it is locked')
     await operators.unlockUser(service, user.id, actor)
     t.match(await lastEvent(node), { type: 'user_unlocked', userId: user.id, actor })
-    t.equal(await fate(logIn(node, user.username, password)), 'alive')
+    t.equal(await fateOf(logIn(node, user.username, password)), 'alive')
   })
 
   await t.test('a PIN that was closed by guessing opens with a new PIN, not with an unlock', async (t) => {
     const user = await somebody(node)
     for (let failures = 0; failures < 10; failures += 1) {
-      await fate(logIn(node, user.username, '9999', 'pin'))
+      await fateOf(logIn(node, user.username, '9999', 'pin'))
       await operators.unlockUser(service, user.id, actor)
     }
-    t.equal(await fate(logIn(node, user.username, '1234', 'pin')), 'invalid_credentials', 'it is closed')
-    t.equal(await fate(logIn(node, user.username, password)), 'alive', 'the password is not')
-    t.equal(await fate(operators.setPinOf(service, user, '12a4', actor)), 'malformed')
+    t.equal(await fateOf(logIn(node, user.username, '1234', 'pin')), 'invalid_credentials', 'it is closed')
+    t.equal(await fateOf(logIn(node, user.username, password)), 'alive', 'the password is not')
+    t.equal(await fateOf(operators.setPinOf(service, user, '12a4', actor)), 'malformed')
     await operators.setPinOf(service, user, '2345', actor)
     t.match(await lastEvent(node), { type: 'pin_changed', userId: user.id, actor })
-    t.equal(await fate(logIn(node, user.username, '2345', 'pin')), 'alive')
+    t.equal(await fateOf(logIn(node, user.username, '2345', 'pin')), 'alive')
     const nameless = await node.createUser({ email: 'nameless@example.com' })
-    t.equal(await fate(operators.setPinOf(service, nameless, '1234', actor)), 'malformed')
+    t.equal(await fateOf(operators.setPinOf(service, nameless, '1234', actor)), 'malformed')
   })
 
   await t.test('a second factor that is lost can be taken away', async (t) => {
     const user = await somebody(node)
     t.equal(await operators.resetTotp(service, user.id, actor), false, 'there was none')
     await service.repository.credentials.enableTotp(user.id, service.keyring.seal('totp', Buffer.alloc(20), user.id), 0, [])
-    t.equal(await fate(logIn(node, user.username, password)), 'invalid_otp')
+    t.equal(await fateOf(logIn(node, user.username, password)), 'invalid_otp')
     t.equal(await operators.resetTotp(service, user.id, actor), true)
     t.match(await lastEvent(node), { type: 'totp_disabled', userId: user.id, actor })
-    t.equal(await fate(logIn(node, user.username, password)), 'alive')
+    t.equal(await fateOf(logIn(node, user.username, password)), 'alive')
   })
 
   await t.test('one session is ended, once', async (t) => {
@@ -232,8 +196,8 @@ void t.test('operators', async (t) => {
     t.match(await lastEvent(node), { type: 'session_ended', userId: user.id, sessionId: session?.id, actor, detail: { because: 'ended_by_operator' } })
     t.equal(await client.access(), 'access_token_invalid')
     t.equal(await other.access(), 'alive')
-    t.equal(await fate(operators.endSessionOf(service, session?.id ?? '', actor)), 'not_found')
-    t.equal(await fate(operators.endSessionOf(service, 'no id', actor)), 'not_found')
+    t.equal(await fateOf(operators.endSessionOf(service, session?.id ?? '', actor)), 'not_found')
+    t.equal(await fateOf(operators.endSessionOf(service, 'no id', actor)), 'not_found')
   })
 
   await t.test('revoking everything ends every session of everybody, and no key', async (t) => {
@@ -261,22 +225,22 @@ void t.test('operators', async (t) => {
     await t.rejects(operators.setStatus(unrecorded, user.id, 'suspended', actor), refused)
     await t.rejects(operators.setPassword(unrecorded, user.id, 'another good password', actor), refused)
     await t.rejects(operators.createUser(unrecorded, { ...nobody, username: 'halfway' }, actor), refused)
-    t.equal(await fate(operators.findUser(service, { username: 'halfway' })), 'not_found')
+    t.equal(await fateOf(operators.findUser(service, { username: 'halfway' })), 'not_found')
     t.equal(await client.access(), 'alive')
     t.equal(await client.refresh(), 'alive')
-    t.equal(await fate(logIn(node, user.username, password)), 'alive')
+    t.equal(await fateOf(logIn(node, user.username, password)), 'alive')
   })
 
   await t.test('a hash from elsewhere opens the account, and is made anew at the first login', async (t) => {
     const passwordHash = await argon2.hash(password, { memoryCost: 2048, timeCost: 2, parallelism: 2 })
     const user = await operators.createUser(service, { ...nobody, username: 'imported', passwordHash, status: 'suspended' }, actor)
     t.equal(user.status, 'suspended')
-    t.equal(await fate(logIn(node, 'imported', password)), 'invalid_credentials')
+    t.equal(await fateOf(logIn(node, 'imported', password)), 'invalid_credentials')
     await operators.setStatus(service, user.id, 'active', actor)
-    t.equal(await fate(logIn(node, 'imported', 'wrong password')), 'invalid_credentials')
-    t.equal(await fate(logIn(node, 'imported', password)), 'alive')
+    t.equal(await fateOf(logIn(node, 'imported', 'wrong password')), 'invalid_credentials')
+    t.equal(await fateOf(logIn(node, 'imported', password)), 'alive')
     const record = await service.repository.users.findForReauthentication(user.id, '')
     t.match(record?.passwordHash, /\$m=1024,t=1,p=1\$/)
-    t.equal(await fate(logIn(node, 'imported', password)), 'alive')
+    t.equal(await fateOf(logIn(node, 'imported', password)), 'alive')
   })
 })

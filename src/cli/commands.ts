@@ -1,0 +1,124 @@
+import { duration } from '../config/kinds.js'
+import { roles } from '../domain/model.js'
+import { scopes } from '../domain/scopes.js'
+import { argument, choice, choices, flag, integer, option, optionalArgument, requiredOption, type Alternatives, type Command, type Parameter } from './arguments.js'
+
+/** Everything that can be said to the command line: noun → verb → parameters. Help and messages are made from it. */
+
+export const username = option('username', 'NAME', 'The username.')
+export const email = option('email', 'E', 'The email address.')
+export const id = option('id', 'ID', 'The id of the user.')
+
+/** Which user is meant. */
+const whichUser = { oneOf: [username, email, id], required: true } satisfies Alternatives
+const whoseIfAny = { oneOf: [username, email, id], required: false } satisfies Alternatives
+
+export const newUsername = option('username', 'NAME', 'The name to log in with; it has no @.')
+export const newEmail = option('email', 'E', 'The email address to log in with.')
+export const password = option('password', 'P', 'The password, 8 to 128 characters. Other users of the machine can see it: better is --password-stdin.')
+export const passwordStdin = flag('password-stdin', 'Read the password from the first line of stdin, or ask for it.')
+export const pin = option('pin', 'N', 'The PIN, 4 to 12 digits.')
+export const newPin = requiredOption('pin', 'N', 'The PIN, 4 to 12 digits.')
+export const role = choice({ name: 'role', placeholder: 'R', description: `What the user may do: ${roles.join(' or ')}.`, of: roles, fallback: 'user' })
+export const newRole: Parameter<(typeof roles)[number]> = { ...role, required: true }
+
+export const file = argument('FILE', 'The file to read; - is stdin.')
+export const skipExisting = flag('skip-existing', 'Leave out users whose username or email is taken.')
+
+export const sessionId = optionalArgument('ID', 'The id of the session.')
+export const all = flag('all', 'Every session of everybody.')
+
+const scopeNames = Object.keys(scopes)
+
+export const keyName = option('name', 'TEXT', 'What the key is for.')
+export const keyScopes = choices({ name: 'scope', placeholder: 'S', description: `What the key may do, if not just what its owner ordinarily may: ${scopeNames.join(', ')}. May be repeated.`, of: scopeNames })
+export const keyId = argument('ID', 'The id of the API key.')
+
+const lifetime = duration('', { fallback: '1d' })
+
+/** An RFC 3339 time. */
+const timePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
+
+/** Seconds from now, or a moment. */
+export const expires: Parameter<number | Date | null> = {
+  ...option('expires', 'WHEN', 'When the key ends: after a time such as 90d, or at one such as 2027-01-31 or 2027-01-31T12:00:00Z. Without it: never.'),
+  parse([text]) {
+    if (text === undefined) return { value: null }
+    const at = new Date(text)
+    if (timePattern.test(text) && !Number.isNaN(at.getTime())) return { value: at }
+    const after = lifetime.parse(text)
+    // A number alone may be meant as a year.
+    return 'value' in after && !/^\d+$/.test(text) ? after : { expected: 'a time such as 90d, 2027-01-31 or 2027-01-31T12:00:00Z' }
+  },
+}
+
+export const kid = argument('KID', 'The id of the signing key.')
+
+export const lines = integer({ name: 'lines', placeholder: 'N', description: 'How many, at most. Default: 20.', fallback: 20, min: 1, max: 10_000 })
+export const limit = integer({ name: 'limit', placeholder: 'N', description: 'How many, at most. Default: 1000.', fallback: 1000, min: 1, max: 10_000_000 })
+
+export interface Noun {
+  readonly summary: string
+  /** A noun that is a command by itself has one, named ''. */
+  readonly verbs: Readonly<Record<string, Command>>
+}
+
+export const commands = {
+  user: {
+    summary: 'Create users, change them, end what they have open',
+    verbs: {
+      create: {
+        summary: 'Create a user',
+        parameters: [newUsername, newEmail, { oneOf: [password, passwordStdin], required: false }, pin, role],
+      },
+      list: { summary: 'List users, the oldest first', parameters: [limit] },
+      show: { summary: 'Show a user: names, rights, which secrets are set, what is open', parameters: [whichUser] },
+      suspend: { summary: 'Keep a user out: every session ends, API keys are silent', parameters: [whichUser] },
+      activate: { summary: 'Let a suspended user in again; API keys speak again, sessions stay ended', parameters: [whichUser] },
+      unlock: { summary: 'Lift the wait after failed logins', notes: ['A PIN that was closed after ten wrong ones stays closed until it is set anew.'], parameters: [whichUser] },
+      delete: { summary: 'Delete a user, with all sessions and API keys', parameters: [whichUser] },
+      revoke: { summary: 'End every session and delete every API key of a user, who may log in again', parameters: [whichUser] },
+      'set-password': { summary: 'Give a user a new password; every session ends', parameters: [whichUser, { oneOf: [password, passwordStdin], required: true }] },
+      'set-pin': { summary: 'Give a user a new PIN, which is open again; every session ends', parameters: [whichUser, newPin] },
+      'set-role': { summary: 'Change what a user may do; access tokens end, sessions live on', parameters: [whichUser, newRole] },
+      'reset-totp': { summary: 'Switch off the second factor of a user who has lost it', parameters: [whichUser] },
+      import: {
+        summary: 'Create users from a file, one JSON object a line',
+        notes: [
+          'Members: username, email, password or password_hash (argon2id, as $argon2id$v=19$m=…,t=…,p=…$salt$hash), pin, role, status (active or suspended).',
+          'Every line is checked before the first user is created; if one is bad, none is. What fails after that is told line by line.',
+        ],
+        parameters: [file, skipExisting],
+      },
+    },
+  },
+  session: {
+    summary: 'List and end sessions',
+    verbs: {
+      list: { summary: 'List the sessions that are alive, the newest first', parameters: [whoseIfAny, limit] },
+      revoke: { summary: 'End a session, or all of everybody', parameters: [{ oneOf: [sessionId, all], required: true }] },
+    },
+  },
+  apikey: {
+    summary: 'Create, list and delete API keys',
+    verbs: {
+      create: { summary: 'Create an API key for a user; it is shown this once', parameters: [whichUser, keyName, keyScopes, expires] },
+      list: { summary: 'List API keys, never the keys themselves', parameters: [whoseIfAny, limit] },
+      revoke: { summary: 'Delete an API key, whoever owns it', parameters: [keyId] },
+    },
+  },
+  key: {
+    summary: 'The keys that sign access tokens',
+    verbs: {
+      list: { summary: 'List signing keys, the oldest first', parameters: [] },
+      rotate: { summary: 'Publish a new signing key; it signs as soon as every verifier knows it', parameters: [] },
+      revoke: { summary: 'Refuse everything that a signing key has signed: an emergency', parameters: [kid] },
+    },
+  },
+  migrate: { summary: 'Bring the schema of the database up to date', verbs: { '': { summary: 'Bring the schema of the database up to date', parameters: [] } } },
+  audit: {
+    summary: 'The audit trail',
+    verbs: { tail: { summary: 'Show the latest events, the newest last', parameters: [lines] } },
+  },
+  doctor: { summary: 'Check that the service can run here', verbs: { '': { summary: 'Check that the service can run here: one line a check, exit 1 if anything is wrong', parameters: [] } } },
+} as const satisfies Record<string, Noun>

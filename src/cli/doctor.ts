@@ -1,0 +1,95 @@
+import type pg from 'pg'
+import type { Config } from '../config/index.js'
+import type { DatabaseAccess } from '../database.js'
+import { openKeyring } from '../domain/keyring.js'
+import type { Repository } from '../domain/ports.js'
+import { generatedMasterSecret } from '../master-secret.js'
+import { createPool, createRepository } from '../repository/index.js'
+import { pendingMigrations } from '../repository/migrate.js'
+import { version } from '../version.js'
+import { createChart, type Chart } from './chart.js'
+import type { commands } from './commands.js'
+import type { Context, Handler } from './context.js'
+import { CommandError } from './errors.js'
+import { notificationDelayMs } from './notification.js'
+import type { Result } from './output.js'
+
+interface Patient {
+  readonly config: Config
+  readonly database: DatabaseAccess
+  readonly pool: pg.Pool
+  readonly repository: Repository
+}
+
+const largestClockDifferenceMs = 5000
+
+/** In this order. Each answers what it found when all is well, and throws what is wrong. */
+const checks: Readonly<Record<string, (patient: Patient) => Promise<string>>> = {
+  versions: checkVersions,
+  migrations: checkMigrations,
+  keys: checkKeys,
+  clock: checkClock,
+  feed: async ({ database }) => `a notification arrives within ${Math.ceil(await notificationDelayMs(database))} ms`,
+}
+
+/** Changes nothing but this: an embedded database that was never used is made, to see that it can be. */
+async function run(context: Context): Promise<Result> {
+  const chart = createChart()
+  const config = await chart.examine('environment', () => context.config(), ({ databaseUrl }) => (databaseUrl === null ? 'embedded database' : 'DATABASE_URL is set'))
+  for (const warning of config?.warnings ?? []) chart.note('environment', 'warning', warning)
+  const database = config && (await chart.examine('database', () => context.database(0), () => 'answers'))
+  if (config && database) await examineDatabase(chart, config, database)
+  else for (const check of [...(config ? [] : ['database']), ...Object.keys(checks)]) chart.note(check, 'skipped', 'it needs what is wrong above')
+  return chart.result()
+}
+
+async function examineDatabase(chart: Chart, config: Config, database: DatabaseAccess): Promise<void> {
+  const pool = createPool({ connectionString: database.url, max: 2, applicationName: 'tessera doctor' })
+  try {
+    const repository = createRepository(pool, { longestTokenSeconds: 0 })
+    for (const [check, look] of Object.entries(checks)) {
+      await chart.examine(check, () => look({ config, database, pool, repository }), (found) => found)
+    }
+  } finally {
+    await pool.end()
+  }
+}
+
+async function checkVersions({ pool }: Patient): Promise<string> {
+  const { rows } = await pool.query<{ version: string }>(`SELECT current_setting('server_version') AS version`)
+  return `tessera ${version()}, Node ${process.versions.node}, PostgreSQL ${rows[0]?.version ?? 'of unknown version'}`
+}
+
+async function checkMigrations({ pool }: Patient): Promise<string> {
+  const [next, ...others] = await pendingMigrations(pool)
+  if (next === undefined) return 'all applied'
+  throw new CommandError(`${1 + others.length} not applied, ${next} is the first: \`tessera migrate\` or a start of the service applies them`)
+}
+
+/** Does what a start would do, and takes it back. */
+async function checkKeys({ config, repository }: Patient): Promise<string> {
+  const { length } = await repository.keys.dataKeys()
+  if (length === 0) return 'none yet: the first start makes them'
+  const secrets = { current: config.masterSecret ?? (await generatedMasterSecret(config.dataDir, false)), previous: config.masterSecretPrevious }
+  const undone = new Error('undone')
+  const opened = repository.transaction(async (tx) => {
+    await openKeyring(tx, secrets)
+    throw undone
+  })
+  await opened.catch((error: unknown) => {
+    if (error !== undone) throw error
+  })
+  return `the master secret opens all ${length}`
+}
+
+async function checkClock({ pool }: Patient): Promise<string> {
+  const askedAt = Date.now()
+  const { rows } = await pool.query<{ now: Date }>('SELECT clock_timestamp() AS now')
+  const now = rows[0]?.now.getTime() ?? 0
+  // The answer was true at some moment between question and answer.
+  const differenceMs = Math.max(askedAt - now, now - Date.now(), 0)
+  if (differenceMs <= largestClockDifferenceMs) return `${differenceMs} ms from the database's`
+  throw new CommandError(`${Math.round(differenceMs / 1000)} s from the database's: a node that is more than 5 s away never gets ready`)
+}
+
+export const doctor = { '': run } satisfies Record<keyof typeof commands.doctor.verbs, Handler>
