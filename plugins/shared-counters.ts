@@ -65,7 +65,7 @@ export function createSharedCounters({ redis, log, now = () => performance.now()
 }
 
 function readCount(reply: unknown): Count {
-  const [current, ttl]: unknown[] = Array.isArray(reply) ? reply : []
+  const [current, ttl] = Array.isArray(reply) ? (reply as unknown[]) : []
   if (typeof current !== 'number' || typeof ttl !== 'number') throw new Error('Redis answered something else than a count')
   return { current, ttl }
 }
