@@ -6,8 +6,8 @@ import path from 'node:path'
 import { compile, packageRoot } from './compile.mjs'
 import { runTestFiles } from './test-files.mjs'
 
-/** Long ones, which `npm run test:faults` runs. */
-const leftOutByDefault = ['faults']
+/** Run by `npm run test:faults`, since they take long, and `npm run test:system`, which needs nginx and Redis. */
+const leftOutByDefault = ['faults', 'system']
 
 // A signal ends the tests; what is left to do here is to clean up after it.
 const interruption = new AbortController()
