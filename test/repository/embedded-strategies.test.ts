@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
 import { findBinaries } from '../../src/repository/embedded/binaries.js'
+import type { Binaries } from '../../src/repository/embedded/binaries.js'
 import { layoutOf } from '../../src/repository/embedded/layout.js'
 import { thisMachine } from '../../src/repository/embedded/machine.js'
 import type { Machine } from '../../src/repository/embedded/machine.js'
@@ -18,12 +19,17 @@ const only = (strategy: Strategy): Partial<Machine> => ({ strategies: () => Prom
 
 t.setTimeout(900_000) // many starts, on machines of any speed
 
+/** As npm leaves it when install scripts are off. */
+function packageWithoutLinks(parent: string): Binaries {
+  const binaries = findBinaries()
+  const folder = path.join(parent, 'package/native')
+  cpSync(binaries.folder, folder, { recursive: true, filter: (file) => !lstatSync(file).isSymbolicLink() })
+  return { ...binaries, folder }
+}
+
 await t.test('without library names and execute bits the programs run all the same', async (t) => {
   const dataDir = privateFolder(t)
-  const binaries = findBinaries()
-  const packageFolder = path.join(path.dirname(dataDir), 'package')
-  const bare = { ...binaries, folder: path.join(packageFolder, 'native') }
-  cpSync(binaries.folder, bare.folder, { recursive: true, filter: (file) => !lstatSync(file).isSymbolicLink() })
+  const bare = packageWithoutLinks(path.dirname(dataDir))
   const namesOnly = await join(dataDir, { binaries: bare })
   t.same(await ask(namesOnly.connectionString, 'select 1'), [1])
   t.ok(existsSync(path.join(dataDir, 'postgres-libraries')))
@@ -37,10 +43,11 @@ await t.test('without library names and execute bits the programs run all the sa
 
 await t.test('as root, below a folder that only root may enter', { skip: !isRoot && 'needs root' }, async (t) => {
   const dataDir = privateFolder(t)
+  const binaries = packageWithoutLinks(path.dirname(dataDir)) // closed to others too
   const visits: string[] = []
   /** Every way must find what the ways before it wrote. */
   const visit = async (strategy: Strategy, machine: Partial<Machine> = {}) => {
-    const server = await join(dataDir, { ...only(strategy), ...machine })
+    const server = await join(dataDir, { binaries, ...only(strategy), ...machine })
     await ask(server.connectionString, 'create table if not exists visits (way text)')
     await ask(server.connectionString, `insert into visits values ('${strategy.name}')`)
     visits.push(strategy.name)
@@ -50,7 +57,7 @@ await t.test('as root, below a folder that only root may enter', { skip: !isRoot
     t.equal(uid, strategy.owner.uid, strategy.name)
   }
   const canNamespace = spawnSync('unshare', ['--user', 'true']).status === 0
-  const canKeep = spawnSync('setpriv', ['--reuid=1', '--inh-caps=-all,+dac_override', '--ambient-caps=+dac_override', 'true']).status === 0
+  const canKeep = spawnSync('setpriv', withCapabilities(nobody).command('true', []).args).status === 0
 
   await t.test('the first way that works', async () => {
     const [best] = await thisMachine().strategies('/')

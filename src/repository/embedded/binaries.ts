@@ -2,7 +2,7 @@ import { constants, readFileSync } from 'node:fs'
 import { access, chmod, cp, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { temporaryEnding } from './data-folder.js'
+import { sweepUnfinished, temporaryEnding } from './data-folder.js'
 import { EmbeddedServerError, codeOf } from './error.js'
 
 /** PostgreSQL's programs, as they lie on this machine. */
@@ -72,6 +72,7 @@ async function pointTo(source: string, name: string): Promise<void> {
 }
 
 const copyPrefix = 'postgres-programs-'
+const draftPrefix = 'postgres.programs-'
 
 /**
  * A copy that any user may run, complete with library names and execute bits.
@@ -81,9 +82,9 @@ export async function copyBinaries(binaries: Binaries, home: string): Promise<Bi
   const folder = path.join(home, `${copyPrefix}${binaries.version}`)
   const copy = { folder, version: binaries.version, majorVersion: binaries.majorVersion }
   if (await exists(folder)) return copy
-  const draft = path.join(home, `${copyPrefix}${temporaryEnding()}`)
+  const draft = path.join(home, `${draftPrefix}${temporaryEnding()}`)
   try {
-    await removeCopies(home)
+    await removeCopies(home, binaries)
     await cp(binaries.folder, draft, { recursive: true, mode: constants.COPYFILE_FICLONE, filter: isNeededToRun })
     await openToAll(draft)
     for (const { source, target } of libraryNames(binaries)) {
@@ -97,10 +98,12 @@ export async function copyBinaries(binaries: Binaries, home: string): Promise<Bi
   return copy
 }
 
-/** Copies of other versions, or unfinished ones. */
-export async function removeCopies(home: string): Promise<void> {
+/** Removes the copies of all versions but one, and what nobody is going to finish. */
+export async function removeCopies(home: string, kept: Binaries | undefined): Promise<void> {
+  await sweepUnfinished(home, draftPrefix)
   for (const name of await readdir(home)) {
-    if (name.startsWith(copyPrefix)) await rm(path.join(home, name), { recursive: true, force: true })
+    if (!name.startsWith(copyPrefix) || name === `${copyPrefix}${kept?.version ?? ''}`) continue
+    await rm(path.join(home, name), { recursive: true, force: true })
   }
 }
 

@@ -11,6 +11,7 @@ import type { PidFile } from './pid-file.js'
 import { freePort } from './port.js'
 import type { Runner } from './program.js'
 import { arrange } from './runner.js'
+import type { Arrangement } from './runner.js'
 import { startServer } from './server.js'
 
 const patienceMs = 60_000
@@ -30,6 +31,8 @@ export interface Entrance {
   readonly membership: Membership
   readonly layout: Layout
   readonly port: number
+  /** How the server runs, as far as we had to find out. */
+  readonly arrangement: Arrangement | undefined
   /** We started the server. */
   readonly started: boolean
   /** We made the database files. */
@@ -39,21 +42,24 @@ export interface Entrance {
 /**
  * Comes in, whatever the others do meanwhile: a server that starts is waited for, one that stops is started
  * again, and of two starters the slower one becomes a guest.
- * @param preferredPort where the server is to be found again, if nobody else has taken the port
+ * @param before when we come back: the port to be found at again, if nobody else has taken it, and what need
+ *   not be found out anew
  */
-export async function comeIn(door: Door, preferredPort?: number): Promise<Entrance> {
+export async function comeIn(door: Door, before?: Pick<Entrance, 'port' | 'arrangement'>): Promise<Entrance> {
   let started = false
   let created = false
   let obstacle: string | undefined
+  let arrangement = before?.arrangement
   for (const deadline = Date.now() + patienceMs; Date.now() < deadline; ) {
     const layout = await layoutOf(door.dataDir)
     const found = readPidFile(layout.cluster)
     if (found !== undefined && isLivingServer(found)) {
       const membership = found.status === 'ready' ? await enter(found.port, door.secret) : undefined
-      if (membership !== undefined) return { membership, layout, port: found.port, started, created }
+      if (membership !== undefined) return { membership, layout, port: found.port, arrangement, started, created }
       await sleep(lookAgainMs)
     } else {
-      const attempt = await start(door, layout, found, preferredPort ?? found?.port)
+      if (arrangement?.layout.home !== layout.home) arrangement = await arrange(layout, door.machine)
+      const attempt = await start(door, arrangement, found, before?.port ?? found?.port)
       created ||= attempt.created
       started = attempt.obstacle === undefined
       obstacle = attempt.obstacle
@@ -72,8 +78,12 @@ interface Attempt {
   readonly obstacle: string | undefined
 }
 
-async function start(door: Door, before: Layout, dead: PidFile | undefined, preferredPort?: number): Promise<Attempt> {
-  const { runner, layout } = await arrange(before, door.machine)
+async function start(
+  door: Door,
+  { runner, layout }: Arrangement,
+  dead: PidFile | undefined,
+  preferredPort: number | undefined,
+): Promise<Attempt> {
   const created = await provideCluster(door, layout, runner)
   const obstacle = await startServer(layout, runner, {
     port: await freePort(preferredPort),

@@ -76,15 +76,19 @@ function stayUntilLeave(door: Door, first: Entrance): () => Promise<void> {
   }
   const heal = async () => {
     door.log('The embedded PostgreSQL is gone: starting it again')
+    let { arrangement } = current
+    let trouble: string | undefined
     while (!leaving) {
       try {
-        current = await comeIn(door, first.port)
+        current = await comeIn(door, { port: first.port, arrangement })
         if (current.port !== first.port) door.log(`Port ${first.port} is taken: restart this process to use port ${current.port}`)
         door.log('The embedded PostgreSQL is back')
         watch()
         return
       } catch (error) {
-        door.log(textOf(error))
+        if (textOf(error) !== trouble) door.log(textOf(error))
+        trouble = textOf(error)
+        arrangement = undefined // what went well then may not do now
         await sleep(healPauseMs)
       }
     }

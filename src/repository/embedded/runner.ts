@@ -43,7 +43,7 @@ export async function arrange(layout: Layout, machine: Machine): Promise<Arrange
 
 async function probeCopy(home: string, binaries: Binaries, strategies: readonly Strategy[]): Promise<Runner | undefined> {
   const { runner } = await probeAll(home, await copyBinaries(binaries, home), strategies)
-  if (runner === undefined) await removeCopies(home)
+  if (runner === undefined) await removeCopies(home, undefined)
   return runner
 }
 
@@ -83,10 +83,13 @@ async function probeAll(home: string, binaries: Binaries, strategies: readonly S
   return { reasons, someReachedHome }
 }
 
-/** What a namespace, a capability or a folder's mode allows cannot be told from outside. initdb wants the user's name. */
+/**
+ * What a namespace, a capability or a folder's mode allows cannot be told from outside. `postgres -C` goes a good
+ * way into a start: it looks for its own files, refuses root, and reads the configuration. initdb wants a name.
+ */
 const probeScript = `
-  : > "$1/reached" || exit 9
-  id -un > "$1/name" && "$2" --version > "$1/version" && "$3" --version > "$1/version"`
+  : > "$1/postgresql.conf" || exit 9
+  "$2" -C port -D "$1" && "$3" --version && id -un`
 
 async function probe(home: string, runner: Runner): Promise<{ ok: boolean; reachedHome: boolean; reason: string }> {
   const folder = path.join(home, `${probePrefix}${temporaryEnding()}`)

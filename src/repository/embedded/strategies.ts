@@ -57,7 +57,9 @@ export const withCapabilities = (owner: Owner): Strategy => ({
     file: 'setpriv',
     args: [
       ...[`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'],
-      ...['--inh-caps=-all,+dac_override', '--ambient-caps=+dac_override', '--', program],
+      ...['--inh-caps=-all,+dac_override', '--ambient-caps=+dac_override'],
+      '--securebits=+no_setuid_fixup', // access(2) goes by the real user, and forgets the capability otherwise
+      ...['--', program],
       ...args,
     ],
   }),
