@@ -7,6 +7,7 @@ import authenticate from '../plugins/authenticate.js'
 import cookieTransport from '../plugins/cookie-transport.js'
 import cors from '../plugins/cors.js'
 import crossSite from '../plugins/cross-site.js'
+import { directusErrors } from '../plugins/directus-errors.js'
 import type { PrefixedShape } from '../plugins/error-shape.js'
 import errors from '../plugins/errors.js'
 import housekeeping from '../plugins/housekeeping.js'
@@ -22,6 +23,7 @@ import { createSharedCounters } from '../plugins/shared-counters.js'
 import signingKeysPlugin from '../plugins/signing-keys.js'
 import strictJson from '../plugins/strict-json.js'
 import tokenExtraction from '../plugins/token-extraction.js'
+import { account, accountPrefix } from '../routes/account/index.js'
 import { authDoor } from '../routes/auth/index.js'
 import { bearer } from '../routes/bearer/index.js'
 import type { Dialect, DialectFactory } from '../routes/dialect.js'
@@ -64,9 +66,14 @@ export async function buildApp(config: Config, core: Core, options: AppOptions =
   const app = Fastify({ ...serverOptions(config, options.logDestination), ...(options.serverFactory ? { serverFactory: options.serverFactory } : {}) })
   for (const warning of config.warnings) app.log.warn(warning)
   const doors = [authDoor(config), ...dialectsOf(config)]
-  await registerTransport(app, config, [{ prefix: '/oauth/', shape: oauthErrors }, ...doors.flatMap(shapesOf)])
+  await registerTransport(app, config, [
+    { prefix: accountPrefix, shape: directusErrors },
+    { prefix: '/oauth/', shape: oauthErrors },
+    ...doors.flatMap(shapesOf),
+  ])
   await registerIdentity(app, config, core)
   for (const { routes } of doors) await app.register(routes)
+  await app.register(account)
   await app.register(wellKnown)
   await app.register(oauthRoutes)
   await app.register(revocationRoutes)

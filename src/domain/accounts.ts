@@ -6,7 +6,7 @@ import { settleVerified, withVerifiedUser, type Verified } from './login.js'
 import type { Origin, Session, SessionPrincipal, User } from './model.js'
 import { networkOf } from './network.js'
 import { hashPin, longestSecret, requirePassword, requirePin } from './passwords.js'
-import type { AttemptCounter, LoginRecord, Repository } from './ports.js'
+import type { AttemptCounter, Repository } from './ports.js'
 import type { Service } from './service.js'
 import { endSession } from './sessions.js'
 import { base32, consumeSecondFactor, fromBase32, matchingStep, newRecoveryCodes, newTotpSecret, otpauthUrl, readSecondFactor, recoveryCodeHash } from './totp.js'
@@ -45,26 +45,52 @@ async function withPassword<T>(service: Service, confirmation: Confirmation, pas
 }
 
 /** A code as a counted attempt. `check` uses it up, or answers false. It takes as long as a password would. */
-async function withOtp<T>(service: Service, confirmation: Confirmation, otp: string, check: (tx: Repository, record: LoginRecord) => Promise<T | false>): Promise<T> {
-  const subject = await subjectOf(service, confirmation)
+async function withOtp<T>(service: Service, confirmation: Confirmation, otp: string, check: (tx: Repository) => Promise<T | false>): Promise<T> {
+  const subject = { ...(await subjectOf(service, confirmation)), refusedAs: 'invalid_otp' } as const
   return countedAttempt(service, subject, async (reservation) => {
     await service.hasher.verify(null, otp, fairnessOf(subject))
-    if (reservation.verdict !== 'granted') throw new Refused('otp_wrong')
+    const { verdict } = reservation
+    if (verdict !== 'granted') throw new Refused(verdict)
     return service.repository.transaction(async (tx) => {
-      const result = await check(tx, subject.record)
-      if (result === false) throw new Refused('otp_wrong')
       await tx.attempts.settleSuccess(subject.counter, reservation.id, lockoutPolicy)
+      await requireAlive(tx, confirmation.principal)
+      const result = await check(tx)
+      if (result === false) throw new Refused('otp_wrong')
       return result
     })
   })
 }
 
-/** Every other session and token of the user is dead from here on; the session that made the change lives. */
-async function endOtherSessions(tx: Repository, principal: SessionPrincipal): Promise<void> {
+/**
+ * Of everything that changes the account, in the transaction of the change: the session may have ended since its token was
+ * checked, on another node perhaps. One change of an account at a time.
+ */
+async function requireAlive(tx: Repository, principal: SessionPrincipal): Promise<void> {
+  await tx.users.hold(principal.userId)
+  const state = await tx.sessions.find(principal.sessionId)
+  if (!state?.alive) throw hasEnded()
+}
+
+const hasEnded = (): AuthError => new AuthError('access_token_invalid', { cause: 'the session has ended meanwhile' })
+
+/**
+ * Every other session and token of the user is dead from here on. The session that asks lives on, unless it had ended before:
+ * then nothing happens.
+ * @returns the user's new epoch
+ */
+async function endOtherSessions(tx: Repository, principal: SessionPrincipal): Promise<number> {
   const epoch = await tx.users.raiseEpoch(principal.userId)
-  if (epoch === null) throw new AuthError('access_token_invalid', { cause: 'the user is gone' })
-  await tx.sessions.moveToEpoch(principal.sessionId, epoch)
+  if (epoch === null || !(await tx.sessions.moveToEpoch(principal.sessionId, epoch))) throw hasEnded()
   await tx.revocations.announce({ kind: 'user', subject: principal.userId, epoch, survivor: principal.sessionId })
+  return epoch
+}
+
+/** What every change of a credential does besides. @throws AuthError invalid_credentials | access_token_invalid */
+async function settleChange(tx: Repository, principal: SessionPrincipal, verified: Verified, origin: Origin): Promise<void> {
+  await settleVerified(tx, verified, origin)
+  const epoch = await endOtherSessions(tx, principal)
+  // Of two changes at once, the second was verified against a secret that is no more.
+  if (epoch !== verified.record.user.epoch + 1) throw new AuthError('invalid_credentials', { cause: 'changed meanwhile' })
 }
 
 /** @throws AuthError malformed | invalid_credentials */
@@ -73,10 +99,8 @@ export async function changePassword(service: Service, principal: SessionPrincip
   await withPassword(service, { principal, origin }, change.current, async (verified) => {
     const hash = await service.hasher.hash(change.new, fairnessOf({ origin, counter: verified.counter }))
     await service.repository.transaction(async (tx) => {
-      await settleVerified(tx, verified, origin)
-      await requireUnchanged(tx, verified)
+      await settleChange(tx, principal, verified, origin)
       await tx.credentials.setPassword(principal.userId, hash)
-      await endOtherSessions(tx, principal)
       await tx.audit.append({ type: 'password_changed', ...by(principal, origin) })
     })
   })
@@ -86,22 +110,15 @@ export async function changePassword(service: Service, principal: SessionPrincip
 export async function setPin(service: Service, principal: SessionPrincipal, change: { password: string; pin: string }, origin: Origin): Promise<void> {
   requirePin(change.pin)
   await withPassword(service, { principal, origin }, change.password, async (verified) => {
+    if (verified.record.user.username === null) throw malformed('a PIN is used with a username, and you have none')
     const pin = await hashPin(service.hasher, service.keyring, change.pin, fairnessOf({ origin, counter: verified.counter }))
     await service.repository.transaction(async (tx) => {
-      await settleVerified(tx, verified, origin)
-      await requireUnchanged(tx, verified)
+      await settleChange(tx, principal, verified, origin)
       await tx.credentials.setPin(principal.userId, pin)
       await tx.attempts.reopenPin(principal.userId)
-      await endOtherSessions(tx, principal)
       await tx.audit.append({ type: 'pin_changed', ...by(principal, origin) })
     })
   })
-}
-
-/** Of two changes of a credential at once, the second was verified against a secret that is no more. */
-async function requireUnchanged(tx: Repository, { record }: Verified): Promise<void> {
-  const present = await tx.users.find(record.user.id)
-  if (present?.epoch !== record.user.epoch || present.status !== 'active') throw new AuthError('invalid_credentials', { cause: 'changed meanwhile' })
 }
 
 const enrolmentSeconds = 600
@@ -111,12 +128,13 @@ export interface GeneratedTotp {
   readonly otpauthUrl: string
 }
 
-/** A secret for this session; it does nothing until it is enabled, within ten minutes. @throws AuthError invalid_credentials | conflict */
+/** A secret for this session; it does nothing until it is enabled, within ten minutes. @throws AuthError invalid_credentials | malformed */
 export async function generateTotp(service: Service, principal: SessionPrincipal, password: string, origin: Origin, issuer: string): Promise<GeneratedTotp> {
   return withPassword(service, { principal, origin }, password, async (verified) => {
     const secret = newTotpSecret()
     await service.repository.transaction(async (tx) => {
       await settleVerified(tx, verified, origin)
+      await requireAlive(tx, principal)
       if (await tx.credentials.hasTotp(principal.userId)) throw alreadyEnabled()
       await tx.credentials.saveTotpEnrolment(principal.sessionId, service.keyring.seal('totp', secret, principal.userId), enrolmentSeconds)
     })
@@ -153,10 +171,11 @@ const by = ({ userId, sessionId }: SessionPrincipal, origin: Origin) => ({ actor
 /** @param otp a code, or a recovery code. @throws AuthError invalid_otp | malformed */
 export async function disableTotp(service: Service, principal: SessionPrincipal, otp: string, origin: Origin): Promise<void> {
   if (!(await service.repository.credentials.hasTotp(principal.userId))) throw malformed('TFA is not enabled')
-  await withOtp(service, { principal, origin }, otp, async (tx, record) => {
-    const factor = readSecondFactor(service, record, otp)
+  await withOtp(service, { principal, origin }, otp, async (tx) => {
+    const record = await tx.users.findForReauthentication(principal.userId, networkOf(origin.ip))
+    const factor = record && readSecondFactor(service, record, otp)
     if (factor === null || factor === 'missing' || factor === 'wrong') return false
-    if (!(await consumeSecondFactor(tx, principal.userId, factor))) return false
+    if (!(await consumeSecondFactor(tx, principal.userId, factor, origin))) return false
     await tx.credentials.disableTotp(principal.userId)
     await tx.audit.append({ type: 'totp_disabled', ...by(principal, origin) })
     return true
@@ -168,9 +187,12 @@ export const listSessions = (service: Service, userId: string): Promise<Session[
 
 /** @throws AuthError not_found, for another user's session too */
 export async function endOwnSession(service: Service, principal: SessionPrincipal, sessionId: string, origin: Origin): Promise<void> {
-  const state = await service.repository.sessions.find(sessionId)
-  if (!state?.alive || state.user.id !== principal.userId) throw new AuthError('not_found', { reason: 'there is no such session: GET /users/me/sessions lists yours' })
-  await endSession(service.repository, { sessionId, because: 'ended_by_user', origin, actor: null })
+  await service.repository.transaction(async (tx) => {
+    await requireAlive(tx, principal)
+    const state = await tx.sessions.find(sessionId)
+    if (!state?.alive || state.user.id !== principal.userId) throw new AuthError('not_found', { reason: 'there is no such session: GET /users/me/sessions lists yours' })
+    await endSession(tx, { sessionId, because: 'ended_by_user', origin, actor: null })
+  })
 }
 
 /** Ends all sessions but the one that asks. */

@@ -34,6 +34,8 @@ export interface AttemptSubject {
   readonly factor: Factor
   readonly origin: Origin
   readonly dialect?: DialectPolicy
+  /** What every refusal of this attempt is answered with, so that a lockout does not show. Unless given, it depends. */
+  readonly refusedAs?: 'invalid_otp'
 }
 
 /**
@@ -58,6 +60,7 @@ async function refuse(service: Service, subject: AttemptSubject, reservationId: 
     await tx.attempts.settleFailure(subject.counter, reservationId, subject.factor, lockoutPolicy)
     await tx.audit.append(failureEvent(subject, refusal))
   })
+  if (subject.refusedAs) throw new AuthError(subject.refusedAs, { cause: refusal })
   if (refusal === 'otp_missing' || refusal === 'otp_wrong') throw new AuthError('invalid_otp', { cause: refusal })
   throw new AuthError(subject.record === null ? 'unknown_user' : 'invalid_credentials', { cause: refusal })
 }

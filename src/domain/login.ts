@@ -112,11 +112,7 @@ function compare(service: Service, record: LoginRecord | null, factor: Factor, s
 export async function settleVerified(tx: Repository, verified: Verified, origin: Origin): Promise<void> {
   const { record, secondFactor } = verified
   await tx.attempts.settleSuccess(verified.counter, verified.reservationId, lockoutPolicy)
-  if (secondFactor === null) return
-  if (!(await consumeSecondFactor(tx, record.user.id, secondFactor))) throw new Refused('otp_wrong')
-  if (secondFactor.kind === 'recovery_code') {
-    await tx.audit.append({ type: 'recovery_code_used', actor: { kind: 'user', id: record.user.id }, userId: record.user.id, origin })
-  }
+  if (secondFactor !== null && !(await consumeSecondFactor(tx, record.user.id, secondFactor, origin))) throw new Refused('otp_wrong')
 }
 
 async function openSession(service: Service, attempt: LoginAttempt, verified: Verified): Promise<Grant> {

@@ -71,6 +71,8 @@ export interface Users {
   /** @returns false when the username or email is taken */
   insert(user: NewUser): Promise<boolean>
   find(id: string): Promise<User | null>
+  /** Inside a transaction: until it is over nobody else changes the user's row, ends all sessions or opens one. */
+  hold(id: string): Promise<User | null>
   findByIdentifier(identifier: Identifier): Promise<User | null>
   /** @param network as `networkOf` gives it */
   findForLogin(identifier: Identifier, network: string): Promise<LoginRecord | null>
@@ -140,8 +142,12 @@ export interface Sessions {
   find(id: string): Promise<SessionState | null>
   /** @returns the session if this call ended it, null when it had ended before */
   revoke(id: string, because: SessionEnd): Promise<Session | null>
-  /** Moves the session that makes a credential change to the user's new epoch. */
-  moveToEpoch(id: string, epoch: number): Promise<void>
+  /**
+   * Moves the session that has just raised the user's epoch along with it.
+   * @param epoch the new one; the session has to live at the one before
+   * @returns false when it had ended already: then it stays dead
+   */
+  moveToEpoch(id: string, epoch: number): Promise<boolean>
   /** Moves all sessions that live at `from`: a change of role ends tokens, not sessions. */
   moveAllToEpoch(userId: string, from: number, to: number): Promise<void>
   /** Newest first. */

@@ -10,9 +10,20 @@ export interface RevocationList {
 }
 
 interface EpochRule {
+  /** Tokens of a lower one are dead. */
   readonly epoch: number
+  /** The session that is spared, */
   readonly survivor: string | null
+  /** as far as its tokens are not of a lower epoch than this: an earlier rule has ended those. */
+  readonly survivorEpoch: number
   readonly expiresAt: Date
+}
+
+/** Both rules in one, whichever came first: whatever one of them ends is dead. */
+function combine(one: EpochRule, other: EpochRule): EpochRule {
+  const [lower, upper] = one.epoch <= other.epoch ? [one, other] : [other, one]
+  const ended = lower.survivor === upper.survivor ? lower.survivorEpoch : lower.epoch
+  return { ...upper, survivorEpoch: Math.max(upper.survivorEpoch, ended) }
 }
 
 export function createRevocationList(): RevocationList {
@@ -21,13 +32,14 @@ export function createRevocationList(): RevocationList {
   const epochs = new Map<string, EpochRule>()
 
   function addEpochRule(subject: string, { epoch, survivor, expiresAt }: Revocation): void {
+    if (epoch === null) return
     const known = epochs.get(subject)
-    if (epoch === null || (known && known.epoch > epoch)) return
-    epochs.set(subject, { epoch, survivor, expiresAt })
+    const rule = { epoch, survivor, survivorEpoch: 0, expiresAt }
+    epochs.set(subject, known ? combine(known, rule) : rule)
   }
 
   const isBelow = (rule: EpochRule | undefined, token: TokenIdentity): boolean =>
-    rule !== undefined && token.epoch < rule.epoch && token.sessionId !== rule.survivor
+    rule !== undefined && token.epoch < (token.sessionId === rule.survivor ? rule.survivorEpoch : rule.epoch)
 
   function pruneMap<T>(map: Map<string, T>, isOver: (value: T) => boolean): void {
     for (const [key, value] of map) if (isOver(value)) map.delete(key)

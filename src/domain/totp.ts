@@ -1,5 +1,6 @@
 import { Secret, TOTP } from 'otpauth'
 import { randomInt } from 'node:crypto'
+import type { Origin } from './model.js'
 import type { LoginRecord, Repository } from './ports.js'
 import type { Service } from './service.js'
 
@@ -36,11 +37,13 @@ export function readSecondFactor(service: Service, record: LoginRecord, otp: str
   return code === null ? 'wrong' : { kind: 'recovery_code', hash: recoveryCodeHash(service, record.user.id, code) }
 }
 
-/** @returns false when the code was used before, or was none */
-export const consumeSecondFactor = (repository: Repository, userId: string, factor: SecondFactor): Promise<boolean> =>
-  factor.kind === 'totp'
-    ? repository.credentials.consumeTotpStep(userId, factor.step)
-    : repository.credentials.consumeRecoveryCode(userId, factor.hash)
+/** Inside a transaction. @returns false when the code was used before, or was none */
+export async function consumeSecondFactor(tx: Repository, userId: string, factor: SecondFactor, origin: Origin): Promise<boolean> {
+  if (factor.kind === 'totp') return tx.credentials.consumeTotpStep(userId, factor.step)
+  const isConsumed = await tx.credentials.consumeRecoveryCode(userId, factor.hash)
+  if (isConsumed) await tx.audit.append({ type: 'recovery_code_used', actor: { kind: 'user', id: userId }, userId, origin })
+  return isConsumed
+}
 
 /** Without letters and digits that are mistaken for each other; 10 of 31 are 49 bits, behind the lockout. */
 const alphabet = '23456789abcdefghjkmnpqrstuvwxyz'

@@ -24,11 +24,14 @@ interface StateRow extends SessionRow, UserRow {
   remaining_seconds: number
 }
 
-/** Of `sessions s` and `users u`. */
-const alive = `
+/** Of `sessions s`. */
+const notOver = `
   s.revoked_at IS NULL
   AND s.expires_at > tessera_now()
-  AND (s.idle_expires_at IS NULL OR s.idle_expires_at > tessera_now())
+  AND (s.idle_expires_at IS NULL OR s.idle_expires_at > tessera_now())`
+
+/** Of `sessions s` and `users u`. */
+const alive = `${notOver}
   AND u.status = 'active'
   AND s.epoch = tessera_effective_epoch(u.epoch)`
 
@@ -87,6 +90,11 @@ const revoke = `
   WHERE s.id = $1 AND s.revoked_at IS NULL
   RETURNING ${sessionColumns}`
 
+/** The user's row is held by whoever raised its epoch, so nobody else raises it meanwhile. */
+const moveToEpoch = `
+  UPDATE sessions s SET epoch = $2
+  WHERE s.id = $1 AND s.epoch = $2::bigint - 1 AND ${notOver}`
+
 const selectAlive = `SELECT ${sessionColumns} FROM sessions s JOIN users u ON u.id = s.user_id WHERE ${alive}`
 
 export function createSessions(database: Queryable): Sessions {
@@ -116,7 +124,8 @@ export function createSessions(database: Queryable): Sessions {
     },
 
     async moveToEpoch(id, epoch) {
-      await database.query(null, 'UPDATE sessions SET epoch = $2 WHERE id = $1 AND revoked_at IS NULL', [idToFind(id), epoch])
+      const { count } = await database.query(null, moveToEpoch, [idToFind(id), epoch])
+      return count > 0
     },
 
     async moveAllToEpoch(userId, from, to) {

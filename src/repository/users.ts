@@ -77,6 +77,9 @@ export function createUsers(database: Queryable): Users {
 
     find: (id) => one('user_find', selectUser('u.id = $1'), [idToFind(id)]),
 
+    // What refers to the row, such as a new session's audit, need not wait.
+    hold: (id) => one(null, `${selectUser('u.id = $1')} FOR NO KEY UPDATE OF u`, [idToFind(id)]),
+
     findByIdentifier: ({ by, canonical }) => one(null, selectUser(byIdentifier[by]), [canonical]),
 
     findForLogin: ({ by, canonical }, network) =>

@@ -1,0 +1,20 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { sessionOf } from '../../plugins/authenticate.js'
+import { originOf } from '../../plugins/origin.js'
+import { bodyFailures, ChangePasswordBody, Done, WrongPassword } from '../../schemas/account.js'
+
+const schema = {
+  summary: 'Change the password; every other session ends',
+  tags: ['account'],
+  operationId: 'changePassword',
+  body: ChangePasswordBody,
+  response: { 204: Done('The password is changed, and every other session is over.'), ...bodyFailures, 401: WrongPassword },
+}
+
+export const changePassword: FastifyPluginCallbackTypebox = (app, _options, done) => {
+  app.post('/users/me/password', { schema, preHandler: app.authenticateSession }, async (request, reply) => {
+    await app.identity.account.changePassword(sessionOf(request), request.body, originOf(request))
+    return reply.code(204).send(null)
+  })
+  done()
+}

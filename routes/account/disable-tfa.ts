@@ -1,0 +1,20 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { sessionOf } from '../../plugins/authenticate.js'
+import { originOf } from '../../plugins/origin.js'
+import { bodyFailures, DisableTfaBody, Done, WrongOtp } from '../../schemas/account.js'
+
+const schema = {
+  summary: 'Ask for no second factor any more',
+  tags: ['account'],
+  operationId: 'disableTfa',
+  body: DisableTfaBody,
+  response: { 204: Done('The secret and the recovery codes are forgotten.'), ...bodyFailures, 401: WrongOtp },
+}
+
+export const disableTfa: FastifyPluginCallbackTypebox = (app, _options, done) => {
+  app.post('/users/me/tfa/disable', { schema, preHandler: app.authenticateSession }, async (request, reply) => {
+    await app.identity.account.disableTotp(sessionOf(request), request.body.otp, originOf(request))
+    return reply.code(204).send(null)
+  })
+  done()
+}

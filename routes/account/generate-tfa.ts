@@ -1,0 +1,20 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { sessionOf } from '../../plugins/authenticate.js'
+import { originOf } from '../../plugins/origin.js'
+import { bodyFailures, GenerateTfaAnswer, GenerateTfaBody, WrongPassword } from '../../schemas/account.js'
+
+const schema = {
+  summary: 'Generate a secret for an authenticator; nothing changes until it is enabled',
+  tags: ['account'],
+  operationId: 'generateTfa',
+  body: GenerateTfaBody,
+  response: { 200: GenerateTfaAnswer, ...bodyFailures, 401: WrongPassword },
+}
+
+export const generateTfa: FastifyPluginCallbackTypebox = (app, _options, done) => {
+  app.post('/users/me/tfa/generate', { schema, preHandler: app.authenticateSession }, async (request) => {
+    const generated = await app.identity.account.generateTotp(sessionOf(request), request.body.password, originOf(request))
+    return { data: { secret: generated.secret, otpauth_url: generated.otpauthUrl } }
+  })
+  done()
+}

@@ -1,0 +1,20 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { sessionOf } from '../../plugins/authenticate.js'
+import { originOf } from '../../plugins/origin.js'
+import { bodyFailures, Done, SetPinBody, WrongPassword } from '../../schemas/account.js'
+
+const schema = {
+  summary: 'Set the PIN; every other session ends',
+  tags: ['account'],
+  operationId: 'setPin',
+  body: SetPinBody,
+  response: { 204: Done('The PIN is set, and every other session is over.'), ...bodyFailures, 401: WrongPassword },
+}
+
+export const setPin: FastifyPluginCallbackTypebox = (app, _options, done) => {
+  app.post('/users/me/pin', { schema, preHandler: app.authenticateSession }, async (request, reply) => {
+    await app.identity.account.setPin(sessionOf(request), request.body, originOf(request))
+    return reply.code(204).send(null)
+  })
+  done()
+}

@@ -1,0 +1,100 @@
+import { Type, type TSchema } from '@sinclair/typebox'
+import { Nullable, Otp, Secret } from './common.js'
+
+const Failure = (description: string) =>
+  Type.Object(
+    {
+      errors: Type.Array(
+        Type.Object({
+          message: Type.String(),
+          extensions: Type.Object({ code: Type.String(), reason: Type.Optional(Type.String({ description: 'With INVALID_PAYLOAD.' })) }),
+        }),
+      ),
+    },
+    { description },
+  )
+
+/** What every call may answer besides its own. */
+export const failures = {
+  400: Failure('INVALID_PAYLOAD'),
+  401: Failure('INVALID_CREDENTIALS: no credential, or a bad API key. TOKEN_EXPIRED.'),
+  403: Failure('INVALID_TOKEN: a bad or revoked token. FORBIDDEN: an API key may not do this, or a foreign page asks.'),
+  429: Failure('REQUESTS_EXCEEDED: see `Retry-After`.'),
+  500: Failure('INTERNAL_SERVER_ERROR'),
+  503: Failure('SERVICE_UNAVAILABLE: see `Retry-After`.'),
+}
+
+/** Of calls that take a body. */
+export const bodyFailures = { ...failures, 413: Failure('CONTENT_TOO_LARGE'), 415: Failure('UNSUPPORTED_MEDIA_TYPE') }
+
+export const WrongPassword = Failure('INVALID_CREDENTIALS: no credential, a bad API key, or a wrong password. TOKEN_EXPIRED.')
+export const WrongOtp = Failure('INVALID_OTP: a wrong or used code. INVALID_CREDENTIALS: no credential, or a bad API key. TOKEN_EXPIRED.')
+export const NoSuchSession = Failure('ROUTE_NOT_FOUND: no session of yours has this id, or it has ended.')
+
+const Data = <Schema extends TSchema>(schema: Schema) => Type.Object({ data: schema })
+
+const time = (description: string) => Type.String({ format: 'date-time', description })
+
+/** No body. */
+export const Done = (description: string) => Type.Null({ description })
+
+export const MeAnswer = Data(
+  Type.Object({
+    id: Type.String({ description: 'The `sub` of every token.' }),
+    username: Nullable(Type.String(), 'null for a user who has none.'),
+    email: Nullable(Type.String(), 'null for a user who has none.'),
+    email_verified: Type.Boolean(),
+    role: Type.String({ description: '`user` or `admin`.' }),
+    status: Type.String({ description: '`active`: nobody else gets in.' }),
+    tfa_enabled: Type.Boolean({ description: 'Whether a login asks for a code of the authenticator.' }),
+    created_at: time('When the account was created.'),
+  }),
+)
+
+export const ChangePasswordBody = Type.Object({
+  current: Secret('The present password.'),
+  new: Type.String({ minLength: 8, maxLength: 128, description: 'The new one: 8 to 128 characters, any of Unicode.' }),
+})
+
+export const SetPinBody = Type.Object({
+  password: Secret('The password.'),
+  pin: Type.String({ minLength: 4, maxLength: 12, description: 'The new PIN: 4 to 12 digits.' }),
+})
+
+export const GenerateTfaBody = Type.Object({ password: Secret('The password.') })
+
+const totpSecret = (description: string) => Type.String({ maxLength: 128, description })
+
+export const GenerateTfaAnswer = Data(
+  Type.Object({
+    secret: Type.String({ description: 'Base32, for typing into an authenticator. Good for ten minutes, in this session only.' }),
+    otpauth_url: Type.String({ description: 'The same as `otpauth://totp/…`, for a QR code.' }),
+  }),
+)
+
+export const EnableTfaBody = Type.Object({ secret: totpSecret('The secret that was generated.'), otp: Otp })
+
+export const EnableTfaAnswer = Data(
+  Type.Object({ recovery_codes: Type.Array(Type.String(), { description: 'Shown this once. Each serves as `otp` once, for who has lost the authenticator.' }) }),
+)
+
+export const DisableTfaBody = Type.Object({ otp: Otp })
+
+export const SessionsAnswer = Data(
+  Type.Array(
+    Type.Object({
+      id: Type.String({ description: 'The `sid` of its tokens.' }),
+      dialect: Type.String({ description: 'The API that it was opened through.' }),
+      amr: Type.Array(Type.String(), { description: 'How the user proved who they are (RFC 8176): `pwd`, `pin`, `otp`.' }),
+      created_at: time('The time of the login.'),
+      expires_at: time('When it ends, however often it is refreshed.'),
+      idle_expires_at: Nullable(Type.String({ format: 'date-time' }), 'When it ends unless it is refreshed before; null where that makes no difference.'),
+      ip: Nullable(Type.String(), 'Where the login came from.'),
+      user_agent: Nullable(Type.String(), 'What the login came from.'),
+      current: Type.Boolean({ description: 'Whether it is the one that asks.' }),
+    }),
+    { description: 'The newest first.' },
+  ),
+)
+
+export const SessionParams = Type.Object({ id: Type.String({ description: 'As the list has it.' }) })
