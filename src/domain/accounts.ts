@@ -9,7 +9,7 @@ import { hashPin, longestSecret, requirePassword, requirePin } from './passwords
 import type { AttemptCounter, Repository } from './ports.js'
 import type { Service } from './service.js'
 import { endSession } from './sessions.js'
-import { base32, consumeSecondFactor, fromBase32, matchingStep, newRecoveryCodes, newTotpSecret, otpauthUrl, readSecondFactor, recoveryCodeHash } from './totp.js'
+import { base32, consumeSecondFactor, isBase32Of, matchingStep, newRecoveryCodes, newTotpSecret, otpauthUrl, readSecondFactor, recoveryCodeHash } from './totp.js'
 
 /** The user's own account. Every call is made by a session; whatever asks for a secret again counts for the lockout. */
 
@@ -150,7 +150,7 @@ export async function enableTotp(service: Service, principal: SessionPrincipal, 
   const { credentials } = service.repository
   const sealed = await credentials.findTotpEnrolment(principal.sessionId)
   const secret = sealed && service.keyring.unseal('totp', sealed, principal.userId)
-  if (secret === null || !fromBase32(given.secret)?.equals(secret)) {
+  if (secret === null || !isBase32Of(secret, given.secret)) {
     throw malformed('secret must be the one that was generated for this session in the last 10 minutes: call /users/me/tfa/generate again')
   }
   const codes = newRecoveryCodes()

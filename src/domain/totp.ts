@@ -69,11 +69,8 @@ export const newTotpSecret = (): Buffer => Buffer.from(new Secret({ size: 20 }).
 
 export const base32 = (secret: Buffer): string => new Secret({ buffer: bufferOf(secret) }).base32
 
-/** @returns null for what is no base32 */
-export function fromBase32(text: string): Buffer | null {
-  const compact = text.replace(/\s/g, '').replace(/=+$/, '').toUpperCase()
-  return /^[A-Z2-7]{16,128}$/.test(compact) ? Buffer.from(Secret.fromBase32(compact).bytes) : null
-}
+/** Whether a text is this secret in base32, in whatever case and grouping somebody has typed it. */
+export const isBase32Of = (secret: Buffer, text: string): boolean => text.replace(/\s/g, '').replace(/=+$/, '').toUpperCase() === base32(secret)
 
 /** What an authenticator reads from a QR code. */
 export const otpauthUrl = (secret: Buffer, issuer: string, label: string): string =>
