@@ -164,6 +164,23 @@ await t.test('it is enabled once: of two sessions at once, one', async (t) => {
   t.strictSame((await generate(token)).body, alreadyEnabled)
 })
 
+await t.test('it is enabled once: of two places at once, one', async (t) => {
+  for (let round = 0; round < 5; round += 1) {
+    const { username, token } = await somebody(node)
+    const tokens = [token, (await logIn(node, username)).accessToken]
+    const secrets = [await generated(tokens[0] ?? ''), await generated(tokens[1] ?? '')]
+    const outcomes = await Promise.allSettled(
+      secrets.map(async (secret, i) => {
+        const principal = await node.app.identity.authenticate({ kind: 'access_token', token: tokens[i] ?? '', via: 'header' })
+        if (principal.kind !== 'session') throw new Error('not a session')
+        const origin = { ip: ['127.0.0.1', '203.0.113.9'][i] ?? '', userAgent: null, requestId: null }
+        return node.app.identity.account.enableTotp(principal, { secret, otp: codeOf(node, secret) }, origin)
+      }),
+    )
+    t.strictSame(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+  }
+})
+
 await t.test('disable takes a code, and then a login asks for none', async (t) => {
   const { token, username, secret } = await enrolled()
   t.strictSame((await disable(token, codeOf(node, secret))).body, invalidOtp, 'the code that enabled it is used up')
