@@ -1,18 +1,6 @@
 import { Type, type TSchema } from '@sinclair/typebox'
 import { Nullable, Otp, Secret } from './common.js'
-
-const Failure = (description: string) =>
-  Type.Object(
-    {
-      errors: Type.Array(
-        Type.Object({
-          message: Type.String(),
-          extensions: Type.Object({ code: Type.String(), reason: Type.Optional(Type.String({ description: 'With INVALID_PAYLOAD.' })) }),
-        }),
-      ),
-    },
-    { description },
-  )
+import { Failure } from './directus.js'
 
 /** What every call may answer besides its own. */
 export const failures = {

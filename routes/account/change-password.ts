@@ -1,4 +1,5 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import { bodyFailures, ChangePasswordBody, Done, WrongPassword } from '../../schemas/account.js'
@@ -12,7 +13,7 @@ const schema = {
 }
 
 export const changePassword: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/users/me/password', { schema, preHandler: app.authenticateSession }, async (request, reply) => {
+  app.post('/users/me/password', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request, reply) => {
     await app.identity.account.changePassword(sessionOf(request), request.body, originOf(request))
     return reply.code(204).send(null)
   })

@@ -1,4 +1,5 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import { bodyFailures, DisableTfaBody, Done, WrongOtp } from '../../schemas/account.js'
@@ -12,7 +13,7 @@ const schema = {
 }
 
 export const disableTfa: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/users/me/tfa/disable', { schema, preHandler: app.authenticateSession }, async (request, reply) => {
+  app.post('/users/me/tfa/disable', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request, reply) => {
     await app.identity.account.disableTotp(sessionOf(request), request.body.otp, originOf(request))
     return reply.code(204).send(null)
   })

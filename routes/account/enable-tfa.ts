@@ -1,4 +1,5 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import { bodyFailures, EnableTfaAnswer, EnableTfaBody, WrongOtp } from '../../schemas/account.js'
@@ -12,7 +13,7 @@ const schema = {
 }
 
 export const enableTfa: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/users/me/tfa/enable', { schema, preHandler: app.authenticateSession }, async (request) => {
+  app.post('/users/me/tfa/enable', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request) => {
     const recoveryCodes = await app.identity.account.enableTotp(sessionOf(request), request.body, originOf(request))
     return { data: { recovery_codes: recoveryCodes } }
   })

@@ -1,4 +1,5 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import { bodyFailures, GenerateTfaAnswer, GenerateTfaBody, WrongPassword } from '../../schemas/account.js'
@@ -12,7 +13,7 @@ const schema = {
 }
 
 export const generateTfa: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/users/me/tfa/generate', { schema, preHandler: app.authenticateSession }, async (request) => {
+  app.post('/users/me/tfa/generate', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request) => {
     const generated = await app.identity.account.generateTotp(sessionOf(request), request.body.password, originOf(request))
     return { data: { secret: generated.secret, otpauth_url: generated.otpauthUrl } }
   })

@@ -30,9 +30,20 @@ export interface FollowerOptions {
 }
 
 interface EpochRule {
+  /** Tokens of a lower one are dead. */
   readonly epoch: number
+  /** The session that is spared, */
   readonly survivor: string | null
+  /** as far as its tokens are not of a lower epoch than this: an earlier rule has ended those. */
+  readonly survivorEpoch: number
   readonly expiresAtMs: number
+}
+
+/** Both rules in one, whichever came first: whatever one of them ends is dead. */
+function combine(one: EpochRule, other: EpochRule): EpochRule {
+  const [lower, upper] = one.epoch <= other.epoch ? [one, other] : [other, one]
+  const ended = lower.survivor === upper.survivor ? lower.survivorEpoch : lower.epoch
+  return { ...upper, survivorEpoch: Math.max(upper.survivorEpoch, ended) }
 }
 
 interface State {
@@ -75,13 +86,13 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
     if (typeof kind !== 'string' || typeof subject !== 'string') throw new Error('the feed of revocations is not what was expected')
     const expiresAtMs = typeof expiresAt === 'string' ? Date.parse(expiresAt) : NaN
     if (kind === 'session' || kind === 'token') state.ids.set(`${kind}:${subject}`, expiresAtMs)
-    if (typeof epoch === 'number') raise(`${kind}:${subject}`, { epoch, survivor: typeof survivor === 'string' ? survivor : null, expiresAtMs })
+    if (typeof epoch === 'number') raise(`${kind}:${subject}`, { epoch, survivor: typeof survivor === 'string' ? survivor : null, survivorEpoch: 0, expiresAtMs })
     if (kind === 'api_key' || kind === 'user') onApiKeyChanged(subject)
   }
 
   function raise(key: string, rule: EpochRule): void {
     const known = state.epochs.get(key)
-    if (!known || known.epoch <= rule.epoch) state.epochs.set(key, rule)
+    state.epochs.set(key, known ? combine(known, rule) : rule)
   }
 
   function prune(): void {
@@ -108,7 +119,7 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
   void follow()
 
   const isBelow = (rule: EpochRule | undefined, token: TokenMarks): boolean =>
-    rule !== undefined && token.epoch < rule.epoch && rule.survivor !== token.sessionId
+    rule !== undefined && token.epoch < (token.sessionId === rule.survivor ? rule.survivorEpoch : rule.epoch)
 
   return {
     isRevoked: (token) =>

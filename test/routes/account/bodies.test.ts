@@ -54,9 +54,19 @@ await t.test('128 code points are taken, 129 are not', async (t) => {
   }
 })
 
+await t.test('no body lacks the first member', async (t) => {
+  for (const call of withBody) {
+    const [name] = Object.keys(call.body as object)
+    for (const type of ['', 'application/json', 'text/plain']) {
+      const { method = '', path } = call
+      const answer = await send(node, { method, path, token, headers: type === '' ? {} : { 'content-type': type } })
+      t.strictSame([answer.status, answer.body], [400, invalidPayload(`${name ?? ''} is required`)], call.path)
+    }
+  }
+})
+
 await t.test('what is no object, no JSON, or ambiguous JSON', async (t) => {
   const texts: [string, string][] = [
-    ['', 'no body'],
     ['null', 'null'],
     ['[]', 'a list'],
     ['"text"', 'a string'],
