@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { v7 as uuid } from 'uuid'
-import type { User } from '../../src/domain/model.js'
+import type { ApiKey, User } from '../../src/domain/model.js'
 import type { NewApiKey, Repository } from '../../src/domain/ports.js'
-import { createTestRepository, insertUser, malformedIds, times, unknownId } from '../support/repository.js'
+import { createTestRepository, insertUser, malformedIds, times, unknownId, untilSomebodyWaits } from '../support/repository.js'
 
 const newKey = (owner: User, changes: Partial<NewApiKey> = {}): NewApiKey => ({
   id: uuid(), userId: owner.id, name: 'deploy', hash: randomBytes(32), hint: 'sk_live_…a1b2', scopes: null, expiresAt: null, ...changes,
@@ -62,6 +62,18 @@ await t.test('the quota holds when keys are created in parallel', async (t) => {
   t.equal(keys.filter((key) => key !== null).length, 5)
   t.equal((await repository.apiKeys.list(jane.id)).length, 5)
   t.ok(await repository.apiKeys.insert(newKey(john), 5), 'everybody has a quota of their own')
+})
+
+await t.test('a creation waits for another one of the same owner, and counts it', async (t) => {
+  const { repository, pool } = await createTestRepository(t)
+  const owner = await insertUser(repository, 'jane')
+  let second: Promise<ApiKey | null> | undefined
+  await repository.transaction(async ({ apiKeys }) => {
+    t.ok(await apiKeys.insert(newKey(owner), 1))
+    second = repository.apiKeys.insert(newKey(owner), 1)
+    await untilSomebodyWaits(pool)
+  })
+  t.equal(await second, null)
 })
 
 await t.test('a key that has expired takes no place, and a deleted one gives it back', async (t) => {
@@ -131,6 +143,23 @@ await t.test('the time of the last use moves forward only, also when nodes repor
   t.equal(listed.length, 20)
   for (const key of listed) t.same(key.lastUsedAt, at(11))
   await apiKeys.touch(new Map([...malformedIds, unknownId].map((id) => [id, at(1)])))
+})
+
+await t.test('nodes that report at once take the keys in one order, and never stand in a circle', async (t) => {
+  const { repository, database, pool } = await createTestRepository(t)
+  const owner = await insertUser(repository, 'jane')
+  const [low = '', high = ''] = times(2, () => uuid()).sort()
+  await insertKey(repository, owner, { id: high })
+  await insertKey(repository, owner, { id: low })
+  const other = await database.client()
+  await other.query('BEGIN')
+  await other.query('SELECT 1 FROM api_keys WHERE id = $1 FOR UPDATE', [low])
+  const touched = repository.apiKeys.touch(new Map([[high, new Date()], [low, new Date()]]))
+  await untilSomebodyWaits(pool)
+  await other.query('SELECT 1 FROM api_keys WHERE id = $1 FOR UPDATE NOWAIT', [high])
+  await other.query('COMMIT')
+  await touched
+  t.notOk((await repository.apiKeys.list(owner.id)).some((key) => key.lastUsedAt === null))
 })
 
 await t.test('keys are listed oldest first, everybody\'s page by page', async (t) => {

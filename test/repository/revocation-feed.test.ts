@@ -72,7 +72,7 @@ await t.test('whoever starts is told everything that is revoked, and from then o
 
 await t.test('news arrives by announcement, long before the next heartbeat', async (t) => {
   const { repository: { revocations }, database } = await createTestRepository(t)
-  const { feed, told } = createFeed(t, database.connectionString, { maxLagMs: 4 * 60_000 })
+  const { feed, told } = createFeed(t, database.connectionString, { maxLagMs: 4 * 3_600_000 })
   await feed.start()
   await revocations.announce(session('a'))
   t.same(subjects(await told.count(1)), ['a'])
@@ -221,15 +221,18 @@ await t.test('after a backup was restored everything that lives is told again', 
   await feed.start()
   for (const subject of ['a', 'b', 'c']) await revocations.announce(session(subject))
   await told.count(3)
-  // The backup knew a alone; and what was revoked since then took the numbers of b and c, and of more.
-  await pool.query("BEGIN; DELETE FROM revocations WHERE seq > 1; SELECT setval('revocations_seq', 1); COMMIT")
-  for (const subject of ['d', 'e', 'f', 'g']) await revocations.announce(session(subject))
+  // The backup knew a alone; when the feed is back, what was revoked since then has the numbers of b and c, and of more.
+  const insert = (subject: string) => `
+    INSERT INTO revocations (seq, kind, subject, expires_at)
+    VALUES (nextval('revocations_seq'), 'session', '${subject}', now() + interval '1 hour')`
+  await pool.query(`
+    BEGIN; DELETE FROM revocations WHERE seq > 1; SELECT setval('revocations_seq', 1);
+    ${['d', 'e', 'f', 'g'].map(insert).join(';')}; COMMIT`)
   await until(() => told.items.at(-1)?.subject === 'g')
-  const again = subjects(told.items.slice(3))
-  for (const subject of ['d', 'e', 'f', 'g']) t.ok(again.includes(subject), subject)
+  t.same(subjects(told.items), ['a', 'b', 'c', 'a', 'd', 'e', 'f', 'g'])
   await revocations.announce(session('h'))
   await until(() => told.items.at(-1)?.subject === 'h')
-  t.equal(subjects(told.items).filter((subject) => subject === 'g').length, 1)
+  t.equal(told.items.length, 9, 'once, and not with every heartbeat')
 })
 
 await t.test('a reader that fails is given the same revocation again, and nothing counts as confirmed meanwhile', async (t) => {
