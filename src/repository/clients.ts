@@ -1,5 +1,6 @@
 import type { Client, PublicKeySet } from '../domain/model.js'
 import type { Clients } from '../domain/ports.js'
+import { effectiveEpoch } from './epoch.js'
 import { idToFind } from './inputs.js'
 import type { Database } from './transaction.js'
 
@@ -14,7 +15,8 @@ interface ClientRow {
   created_at: Date
 }
 
-const columns = 'id, name, scopes, access_seconds, jwks, secret_hash IS NOT NULL AS has_secret, tessera_effective_epoch(epoch) AS epoch, created_at'
+const columns = `
+  id, name, scopes, access_seconds, jwks, secret_hash IS NOT NULL AS has_secret, ${effectiveEpoch('epoch')} AS epoch, created_at`
 
 const insert = `
   INSERT INTO clients (id, name, secret_hash, jwks, scopes, access_seconds) VALUES ($1, $2, $3, $4, $5, $6)
@@ -32,7 +34,7 @@ const replaceSecret = `
     secret_hash = $2
   WHERE id = $1`
 
-const raiseEpoch = 'UPDATE clients SET epoch = epoch + 1 WHERE id = $1 RETURNING tessera_effective_epoch(epoch) AS epoch'
+const raiseEpoch = `UPDATE clients SET epoch = epoch + 1 WHERE id = $1 RETURNING ${effectiveEpoch('epoch')} AS epoch`
 
 /** Of a client that is deleted meanwhile no assertion is accepted, and none is an error. */
 const useAssertion = `

@@ -26,7 +26,12 @@ export interface ListeningOptions {
 export function createListeningConnection(options: ListeningOptions): ListeningConnection {
   const { channel, answerTimeoutMs, onNotification } = options
   const client = new pg.Client(
-    clientOptions(options, { connect: answerTimeoutMs, statement: answerTimeoutMs, query: answerTimeoutMs }),
+    clientOptions(options, {
+      acquireMs: answerTimeoutMs,
+      lockMs: answerTimeoutMs,
+      statementMs: answerTimeoutMs,
+      answerMs: answerTimeoutMs,
+    }),
   )
   let lost: Error | null = null
   let isAwake = false

@@ -30,48 +30,58 @@ export interface Connection extends Queryable {
 export interface PoolSettings {
   connectionString: string
   max: number
-  applicationName?: string
+  applicationName?: string | undefined
+  limits?: Partial<Limits>
   /** Told when a connection that nobody was using fails. */
   log?: (message: string, error: Error) => void
 }
 
-const acquireTimeoutMs = 700
-const lockTimeoutMs = 800
-const statementTimeoutMs = 1500
-/** Longer than the server's own limit, so that it only decides when the server is silent. */
-const queryTimeoutMs = 1800
+/** How long what may take, in milliseconds. */
+export interface Limits {
+  /** To get a connection: a new one, or one that others have to give back. */
+  readonly acquireMs: number
+  readonly lockMs: number
+  readonly statementMs: number
+  /** More than the server allows itself, so that it only decides when the server is silent. */
+  readonly answerMs: number
+}
+
+/** A client hears of a lock or of an exhausted pool within a second, and of a silent server within two. */
+const defaultLimits: Limits = { acquireMs: 700, lockMs: 800, statementMs: 1500, answerMs: 1800 }
+
 /** A node that dies in the middle of a transaction must not keep the other nodes waiting for its locks. */
 const idleInTransactionTimeoutMs = 2000
-/** Who had to wait for a connection longer than `noticeableWaitMs` gets an answer within this time in all. */
-const crowdedDeadlineMs = 900
+
+/** Who had to wait for a connection longer than this is in a crowd: … */
 const noticeableWaitMs = 50
-const shortestQueryTimeoutMs = 100
+/** … and does not wait as long again for a lock, but gets an answer this soon after `acquireMs`. */
+const crowdedAnswerMs = 200
+const shortestAnswerMs = 100
 
 /** Epochs and sequence numbers stay far below 2^53. Set for our connections only: other users of the driver keep theirs. */
 const parsers = new pg.TypeOverrides()
 parsers.setTypeParser(pg.types.builtins.INT8, Number)
 
-/** @param timeouts in milliseconds; `connect` for the whole handshake */
 export const clientOptions = (
   settings: { connectionString: string; applicationName?: string | undefined },
-  timeouts: { connect: number; statement: number; query: number },
+  limits: Limits,
 ): pg.ClientConfig => ({
   connectionString: settings.connectionString,
   application_name: settings.applicationName ?? 'tessera',
-  connectionTimeoutMillis: timeouts.connect,
-  statement_timeout: timeouts.statement,
-  lock_timeout: lockTimeoutMs,
-  query_timeout: timeouts.query,
+  connectionTimeoutMillis: limits.acquireMs,
+  lock_timeout: limits.lockMs,
+  statement_timeout: limits.statementMs,
+  query_timeout: limits.answerMs,
   idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,
   types: parsers,
 })
 
-/** @see migrations of the schema run elsewhere, without these limits */
+/** For what answers requests. Migrations have connections of their own, without limits. */
 export function createPool(settings: PoolSettings): pg.Pool {
-  const timeouts = { connect: acquireTimeoutMs, statement: statementTimeoutMs, query: queryTimeoutMs }
-  const pool = new pg.Pool({ ...clientOptions(settings, timeouts), max: settings.max, idleTimeoutMillis: 30_000 })
+  const limits = { ...defaultLimits, ...settings.limits }
+  const pool = new pg.Pool({ ...clientOptions(settings, limits), max: settings.max, idleTimeoutMillis: 30_000 })
   pool.on('error', (error) => settings.log?.('an idle database connection failed', describeFailure(error)))
   // Without a listener of its own the failure of a connection that is in use would end the process.
   pool.on('connect', (client) => client.on('error', () => undefined))
@@ -80,10 +90,12 @@ export function createPool(settings: PoolSettings): pg.Pool {
 
 /** Takes a connection, with the limits that are left to the caller. */
 export async function acquire(pool: pg.Pool): Promise<Connection> {
+  const { connectionTimeoutMillis: acquireMs = defaultLimits.acquireMs, query_timeout: answerMs = defaultLimits.answerMs } = pool.options
   const askedAt = performance.now()
   const client = await connect(pool)
   const wasCrowded = performance.now() - askedAt > noticeableWaitMs
-  return connectionOver(client, wasCrowded ? askedAt + crowdedDeadlineMs : Infinity)
+  const deadline = wasCrowded ? askedAt + acquireMs + crowdedAnswerMs : Infinity
+  return connectionOver(client, () => Math.max(shortestAnswerMs, Math.min(answerMs, deadline - performance.now())))
 }
 
 async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
@@ -94,11 +106,8 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-/**
- * One statement at a time: what is asked in parallel waits here, as the protocol wants it.
- * @param deadline by `performance.now()`
- */
-function connectionOver(client: pg.PoolClient, deadline: number): Connection {
+/** One statement at a time: what is asked in parallel waits here, as the protocol wants it. */
+function connectionOver(client: pg.PoolClient, timeLeftMs: () => number): Connection {
   let isBroken = false
   let isReleased = false
   let last: Promise<unknown> = Promise.resolve()
@@ -107,7 +116,7 @@ function connectionOver(client: pg.PoolClient, deadline: number): Connection {
     if (isReleased) throw new Error('a statement was sent after the end of its transaction')
     if (isBroken) throw unavailable(new DatabaseFailure('the connection was lost', undefined, name, undefined))
     try {
-      return await runStatement<Row>(client, name, text, values, timeLeftMs(deadline))
+      return await runStatement<Row>(client, name, text, values, timeLeftMs())
     } catch (error) {
       const verdict = judge(error, name)
       isBroken ||= verdict.connectionBroken
@@ -131,9 +140,6 @@ function connectionOver(client: pg.PoolClient, deadline: number): Connection {
     },
   }
 }
-
-const timeLeftMs = (deadline: number) =>
-  Math.max(shortestQueryTimeoutMs, Math.min(queryTimeoutMs, deadline - performance.now()))
 
 /** @throws the driver's error, not judged yet */
 export async function runStatement<Row extends object>(

@@ -1,5 +1,6 @@
 import type { AuthenticationMethod, DialectName, Session, SessionState } from '../domain/model.js'
 import type { Sessions } from '../domain/ports.js'
+import { effectiveEpoch } from './epoch.js'
 import { addressToNote, idToFind } from './inputs.js'
 import type { Queryable } from './pool.js'
 import { toUser, userColumns, type UserRow } from './user-row.js'
@@ -33,7 +34,7 @@ const notOver = `
 /** Of `sessions s` and `users u`. */
 const alive = `${notOver}
   AND u.status = 'active'
-  AND s.epoch = tessera_effective_epoch(u.epoch)`
+  AND s.epoch = ${effectiveEpoch('u.epoch')}`
 
 const sessionColumns = `
   s.id AS session_id, s.user_id AS owner_id, s.dialect, s.amr, s.auth_time, host(s.ip) AS ip, s.user_agent, s.epoch,
@@ -57,7 +58,7 @@ const idleEnd = (idleSeconds: string, absoluteEnd: string) =>
  */
 const open = `
   WITH u AS (
-    SELECT * FROM users WHERE id = $2 AND status = 'active' AND tessera_effective_epoch(epoch) = $8 FOR SHARE
+    SELECT * FROM users WHERE id = $2 AND status = 'active' AND ${effectiveEpoch('epoch')} = $8 FOR SHARE
   ),
   s AS (
     INSERT INTO sessions (id, user_id, dialect, amr, auth_time, ip, user_agent, epoch, expires_at, idle_expires_at)

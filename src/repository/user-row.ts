@@ -1,9 +1,10 @@
 import type { Role, User, UserStatus } from '../domain/model.js'
+import { effectiveEpoch } from './epoch.js'
 
 /** Of `users u`, under names that leave room for the columns of a session or a key beside them. */
 export const userColumns = `
   u.id AS user_id, u.username, u.email, u.email_verified, u.role, u.status,
-  tessera_effective_epoch(u.epoch) AS user_epoch, u.created_at AS user_created_at`
+  ${effectiveEpoch('u.epoch')} AS user_epoch, u.created_at AS user_created_at`
 
 export interface UserRow {
   user_id: string

@@ -1,4 +1,5 @@
 import type { Identifier, LoginRecord, Users } from '../domain/ports.js'
+import { effectiveEpoch, lowestEpochOf } from './epoch.js'
 import { idToFind } from './inputs.js'
 import type { Queryable } from './pool.js'
 import { toUser, userColumns, type UserRow } from './user-row.js'
@@ -103,17 +104,17 @@ export function createUsers(database: Queryable): Users {
     async raiseEpoch(id) {
       const { rows: [row] } = await database.query<{ epoch: number }>(
         null,
-        'UPDATE users SET epoch = epoch + 1 WHERE id = $1 RETURNING tessera_effective_epoch(epoch) AS epoch',
+        `UPDATE users SET epoch = epoch + 1 WHERE id = $1 RETURNING ${effectiveEpoch('epoch')} AS epoch`,
         [idToFind(id)],
       )
       return row?.epoch ?? null
     },
 
     async raiseGlobalEpoch() {
-      // Counted from the column: the function would still see the value of before the statement.
+      // From the column that was just written: a look into the table would still find the value of before.
       const { rows: [row] } = await database.query<{ epoch: number }>(
         null,
-        'UPDATE service_state SET global_epoch = global_epoch + 1 RETURNING global_epoch::bigint * 4294967296 AS epoch',
+        `UPDATE service_state SET global_epoch = global_epoch + 1 RETURNING ${lowestEpochOf('global_epoch')} AS epoch`,
         [],
       )
       if (!row) throw new Error('service_state has lost its row')

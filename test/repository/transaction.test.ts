@@ -4,7 +4,7 @@ import type { Revocation } from '../../src/domain/model.js'
 import { createPool, createRepository } from '../../src/repository/index.js'
 import { createDatabase } from '../../src/repository/transaction.js'
 import { createTestDatabase } from '../support/database.js'
-import { createTestRepository, insertUser, newUser, times, unknownId } from '../support/repository.js'
+import { createTestRepository, insertUser, newUser, patience, times, unknownId } from '../support/repository.js'
 import { createTcpProxy } from '../support/tcp-proxy.js'
 
 await t.test('all of it happens, or nothing', async (t) => {
@@ -88,7 +88,7 @@ await t.test('a transaction that another one got in the way of runs again', asyn
 await t.test('a commit whose answer is lost: unavailable, and this node does not pretend to know', async (t) => {
   const { connectionString } = await createTestDatabase(t)
   const proxy = await createTcpProxy(t, connectionString)
-  const pool = createPool({ connectionString: proxy.connectionString, max: 2 })
+  const pool = createPool({ connectionString: proxy.connectionString, max: 2, limits: patience })
   t.teardown(() => pool.end())
   const revoked: Revocation[] = []
   const repository = createRepository(pool, { longestTokenSeconds: 60, onRevoked: (revocation) => revoked.push(revocation) })

@@ -108,7 +108,7 @@ await t.test('the list goes on after the last id of the page before', async (t) 
 })
 
 await t.test('a raised epoch is one higher, and a raised global epoch is above all of them', async (t) => {
-  const { repository: { users }, repository } = await createTestRepository(t)
+  const { repository: { users }, repository, pool } = await createTestRepository(t)
   const one = await insertUser(repository, 'one')
   const two = await insertUser(repository, 'two')
   t.equal(await users.raiseEpoch(one.id), 1)
@@ -121,6 +121,9 @@ await t.test('a raised epoch is one higher, and a raised global epoch is above a
   t.equal((await users.find(two.id))?.epoch, 2 ** 32)
   t.equal(await users.raiseEpoch(two.id), 2 ** 32 + 1)
   t.equal(await users.raiseGlobalEpoch(), 2 ** 33)
+
+  const { rows } = await pool.query<{ id: string; epoch: number }>('SELECT id, tessera_effective_epoch(epoch) AS epoch FROM users')
+  for (const { id, epoch } of rows) t.equal((await users.find(id))?.epoch, epoch, 'as the schema counts')
 
   const raised = await Promise.all(times(20, () => users.raiseEpoch(two.id)))
   t.equal(new Set(raised).size, 20, 'no two raises give the same epoch')

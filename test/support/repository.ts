@@ -18,13 +18,16 @@ export interface TestRepository {
 
 export const longestTokenSeconds = 3600
 
+/** Longer than anything should take: how fast the machine is does not matter to a test, and `pool.test.ts` sees to the limits. */
+export const patience = { acquireMs: 20_000, lockMs: 20_000, statementMs: 20_000, answerMs: 25_000 }
+
 /** A repository over a database of its own, whose time the clock moves. */
 export async function createTestRepository(
   t: Parameters<typeof createTestDatabase>[0],
   { max = 10 }: { max?: number } = {},
 ): Promise<TestRepository> {
   const database = await createTestDatabase(t)
-  const pool = createPool({ connectionString: database.connectionString, max })
+  const pool = createPool({ connectionString: database.connectionString, max, limits: patience })
   t.teardown(() => pool.end())
   const clock = createTestClock()
   clock.attach(pool)
@@ -90,7 +93,7 @@ export async function repeat(count: number, act: () => Promise<unknown>): Promis
 
 /** Resolves when some statement in the pool's database waits for a lock. */
 export async function untilSomebodyWaits(pool: pg.Pool): Promise<void> {
-  const giveUpAt = Date.now() + 700
+  const giveUpAt = Date.now() + 10_000
   for (;;) {
     const { rowCount } = await pool.query(
       "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
