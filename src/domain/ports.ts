@@ -31,7 +31,10 @@ export interface Repository {
   readonly keys: Keys
   readonly audit: AuditTrail
   readonly auditChain: AuditChain
-  /** All or nothing. Revocations announced inside are obeyed by this node as soon as the commit is acknowledged. */
+  /**
+   * All or nothing; inside a transaction it joins that one. Revocations announced inside are obeyed by this node as soon as
+   * the commit is acknowledged. When another transaction got in the way `work` runs again: it only asks the repository.
+   */
   transaction<T>(work: (repository: Repository) => Promise<T>): Promise<T>
 }
 
@@ -137,10 +140,13 @@ export type SessionEnd =
 export interface Sessions {
   /** Inserts only while the user is active and still at that epoch. @returns null when not */
   open(session: NewSession): Promise<SessionState | null>
-  /** The rotation, one statement: generation g becomes g + 1 if the session is alive and at g. @returns null when not */
+  /**
+   * The rotation, one statement: generation g becomes g + 1 if the session is alive and at g. @returns null when not; also,
+   * once, for a session that a change of credentials moved to a new epoch at this moment: so who finds it alive asks again
+   */
   advance(id: string, generation: number, dialect: DialectName, idleSeconds: number | null): Promise<SessionState | null>
   find(id: string): Promise<SessionState | null>
-  /** @returns the session if this call ended it, null when it had ended before */
+  /** @returns the session if this call ended it, null when it had been revoked before; one that ran out can still be revoked */
   revoke(id: string, because: SessionEnd): Promise<Session | null>
   /**
    * Moves the session that has just raised the user's epoch along with it.
