@@ -141,8 +141,8 @@ function namesKeys(payload: string): boolean {
 
 interface Milestone {
   readonly reached: Promise<void>
-  reach(): void
-  miss(): void
+  readonly reach: () => void
+  readonly miss: () => void
 }
 
 function createMilestone(reasonOfMissing: string): Milestone {
@@ -156,5 +156,5 @@ function createMilestone(reasonOfMissing: string): Milestone {
   })
   // Who never waits for it must not be told by a crash.
   reached.catch(() => undefined)
-  return { reached, reach: () => { reach() }, miss: () => { miss() } }
+  return { reached, reach, miss }
 }
