@@ -1,5 +1,6 @@
+import { verifyAudit } from '../domain/audit-chain.js'
 import type { AuditEvent } from '../domain/audit.js'
-import { lines, type commands } from './commands.js'
+import { head, lines, type commands } from './commands.js'
 import type { Context, Handler } from './context.js'
 import { table, type Result } from './output.js'
 
@@ -20,4 +21,12 @@ function detailOf({ dialect, detail }: AuditEvent): string {
 const eventValue = ({ id, at, type, actor, userId, sessionId, dialect, origin, detail }: StoredEvent) =>
   ({ id, at, type, actor, userId, sessionId, dialect, origin, detail })
 
-export const audit = { tail } satisfies Record<keyof typeof commands.audit.verbs, Handler>
+async function verify(context: Context): Promise<Result> {
+  const report = await verifyAudit((await context.core()).service, context.read(head))
+  if (report.intact) return { value: report, text: `intact: ${report.events} sealed events, head ${report.head.seq}:${report.head.mac}` }
+  const { seq, eventId, problem } = report.fault
+  const place = [seq === null ? null : `seal ${seq}`, eventId === null ? null : `event ${eventId}`].filter((part) => part !== null).join(', ')
+  return { value: report, text: `broken${place === '' ? '' : ` at ${place}`}: ${problem}`, failed: true }
+}
+
+export const audit = { tail, verify } satisfies Record<keyof typeof commands.audit.verbs, Handler>

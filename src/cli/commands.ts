@@ -55,6 +55,16 @@ export const expires: Parameter<number | Date | null> = {
 export const kid = argument('KID', 'The id of the signing key.')
 
 export const lines = integer({ name: 'lines', placeholder: 'N', description: 'How many, at most. Default: 20.', fallback: 20, min: 1, max: 10_000 })
+
+/** A head of the chain, as the service logs it. */
+export const head: Parameter<{ seq: number; mac: string } | null> = {
+  ...option('head', 'SEQ:MAC', 'A head of the chain that the service has logged: tells whether newer events were cut off since.'),
+  parse([text]) {
+    if (text === undefined) return { value: null }
+    const [, seq, mac] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? []
+    return seq !== undefined && mac !== undefined ? { value: { seq: Number(seq), mac } } : { expected: 'seq and mac of a head from the log, as 42:9f86d0…' }
+  },
+}
 export const limit = integer({ name: 'limit', placeholder: 'N', description: 'How many, at most. Default: 1000.', fallback: 1000, min: 1, max: 10_000_000 })
 
 export interface Noun {
@@ -118,7 +128,10 @@ export const commands = {
   migrate: { summary: 'Bring the schema of the database up to date', verbs: { '': { summary: 'Bring the schema of the database up to date', parameters: [] } } },
   audit: {
     summary: 'The audit trail',
-    verbs: { tail: { summary: 'Show the latest events, the newest last', parameters: [lines] } },
+    verbs: {
+      tail: { summary: 'Show the latest events, the newest last', parameters: [lines] },
+      verify: { summary: 'Check that no event was changed, removed or put in; exit 1 if one was', parameters: [head] },
+    },
   },
   doctor: { summary: 'Check that the service can run here', verbs: { '': { summary: 'Check that the service can run here: one line a check, exit 1 if anything is wrong', parameters: [] } } },
 } as const satisfies Record<string, Noun>

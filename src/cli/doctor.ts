@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type pg from 'pg'
 import type { Config } from '../config/index.js'
 import type { DatabaseAccess } from '../database.js'
@@ -22,6 +23,7 @@ interface Patient {
 }
 
 const largestClockDifferenceMs = 5000
+const redisPatienceMs = 2000
 
 /** In this order. Each answers what it found when all is well, and throws what is wrong. */
 const checks: Readonly<Record<string, (patient: Patient) => Promise<string>>> = {
@@ -37,6 +39,8 @@ async function run(context: Context): Promise<Result> {
   const chart = createChart()
   const config = await chart.examine('environment', () => context.config(), ({ databaseUrl }) => (databaseUrl === null ? 'embedded database' : 'DATABASE_URL is set'))
   for (const warning of config?.warnings ?? []) chart.note('environment', 'warning', warning)
+  const redisUrl = config?.redisUrl ?? null
+  if (redisUrl !== null) await chart.examine('redis', () => pingRedis(redisUrl), () => 'answers')
   const database = config && (await chart.examine('database', () => context.database(0), () => 'answers'))
   if (config && database) await examineDatabase(chart, config, database)
   else for (const check of [...(config ? [] : ['database']), ...Object.keys(checks)]) chart.note(check, 'skipped', 'it needs what is wrong above')
@@ -52,6 +56,19 @@ async function examineDatabase(chart: Chart, config: Config, database: DatabaseA
     }
   } finally {
     await pool.end()
+  }
+}
+
+async function pingRedis(url: string): Promise<void> {
+  const { connectRedis } = await import('../redis.js')
+  const redis = connectRedis(url)
+  try {
+    await once(redis, 'ready', { signal: AbortSignal.timeout(redisPatienceMs) })
+    await redis.ping()
+  } catch {
+    throw new CommandError('it does not answer at REDIS_URL: each node would count its limits by itself')
+  } finally {
+    redis.disconnect()
   }
 }
 

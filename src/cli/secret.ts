@@ -18,9 +18,11 @@ async function askFor(prompt: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true })
   process.stderr.write(prompt)
   try {
-    // Ctrl-C is caught by the interface: it must end the command all the same.
-    const interrupted = new Promise<never>((_resolve, reject) => terminal.once('SIGINT', () => { reject(new CommandError('interrupted')) }))
+    // Ctrl-C is caught by the interface, and Ctrl-D closes it: both must end the command.
+    const interrupted = new Promise<never>((_resolve, reject) => terminal.once('SIGINT', reject))
     return await Promise.race([terminal.question(''), interrupted])
+  } catch {
+    throw new CommandError('interrupted')
   } finally {
     terminal.close()
     process.stderr.write('\n')

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
@@ -27,6 +29,15 @@ void t.test('help is told on stdout, with status 0', async (t) => {
   const verb = await cli(['user', 'create', '--username', 'x', '-h'])
   t.match(verb, { status: 0, stderr: /^$/, stdout: /Usage: tessera user create \[--username NAME\] \[--email E\] \[--password P \| --password-stdin\] \[--pin N\] \[--role R\]\n/ })
   t.match(await cli(['doctor', '--help']), { status: 0, stdout: /Usage: tessera doctor\n/ })
+})
+
+void t.test('a reader that has read enough is no failure', async (t) => {
+  const child = spawn(process.execPath, [path.join(packageRoot, 'dist/src/cli/main.js'), '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  t.strictSame(await once(child, 'close'), [0, null])
+  t.equal(stderr, '')
 })
 
 void t.test('the version is that of the package', async (t) => {
