@@ -47,7 +47,8 @@ export async function openCore(config: Config, options: CoreOptions): Promise<Co
 }
 
 async function openOn(database: DatabaseAccess, config: Config, { log, clock = systemClock, applicationName }: CoreOptions): Promise<Core> {
-  await migrate(database.url, { log })
+  // Directly: its lock belongs to a session, which a transaction pooler does not keep.
+  await migrate(database.listenUrl, { log })
   const listeners: ((revocation: Revocation) => void)[] = []
   const pool = createPool({ connectionString: database.url, max: config.databasePool, applicationName })
   const close = async (): Promise<void> => {

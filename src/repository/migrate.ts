@@ -52,13 +52,17 @@ export async function migrate(connectionString: string, options: MigrateOptions 
   try {
     await prepareSession(client)
     await client.query('select pg_advisory_lock($1)', [lockKey])
-    await client.query(schemaMigrations)
     const pending = pendingOf(migrations, await appliedRows(client))
+    // Not before: a role that may not change the schema can serve one that is up to date.
+    if (pending.length > 0) await client.query(schemaMigrations)
     for (const migration of pending) {
       await apply(client, migration)
       options.log?.(`Applied migration ${migration.name}`)
     }
     return { applied: pending.map(({ name }) => name) }
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    throw new MigrationError(`The schema cannot be brought up to date: ${error.message}. Let the role that owns it run \`tessera migrate\`.`, { cause: error })
   } finally {
     await client.end()
   }
@@ -67,9 +71,7 @@ export async function migrate(connectionString: string, options: MigrateOptions 
 /** @returns the names of migrations that this release has and the database has not */
 export async function pendingMigrations(queryable: Queryable, directory?: string): Promise<string[]> {
   const migrations = await readMigrations(directory)
-  const { rows } = await queryable.query(`select from pg_class where oid = to_regclass('schema_migrations')`)
-  const applied = rows.length > 0 ? await appliedRows(queryable) : []
-  return pendingOf(migrations, applied).map(({ name }) => name)
+  return pendingOf(migrations, await appliedRows(queryable)).map(({ name }) => name)
 }
 
 const schemaMigrations = `
@@ -81,6 +83,8 @@ const schemaMigrations = `
   )`
 
 async function appliedRows(queryable: Queryable): Promise<AppliedRow[]> {
+  const record = await queryable.query(`select from pg_class where oid = to_regclass('schema_migrations')`)
+  if (record.rows.length === 0) return []
   const { rows } = await queryable.query('select version, name, checksum from schema_migrations order by version')
   return rows as AppliedRow[]
 }
@@ -145,6 +149,9 @@ async function apply(client: pg.Client, { version, name, checksum, sql }: Migrat
     })
   }
 }
+
+/** 42501: this role may not do that. */
+const isRefusal = (error: unknown): error is pg.DatabaseError => error instanceof pg.DatabaseError && error.code === '42501'
 
 /** PostgreSQL counts characters; people read lines. */
 function lineOf(error: unknown, sql: string): string {

@@ -109,6 +109,17 @@ await t.test('a migration that fails leaves nothing of itself, and all of those 
   t.strictSame(await migrate(connectionString, { directory }), { applied: ['0003_third'] })
 })
 
+await t.test('a role that may not change the schema can serve one that is up to date, and is told in one line what is missing from another', async (t) => {
+  const { connectionString, client, directory } = await emptyDatabase(t, twoSteps)
+  const mayNotCreate = 'revoke create on schema public from current_user'
+  await client.query(mayNotCreate)
+  await t.rejects(migrate(connectionString, { directory }), refused(/^The schema cannot be brought up to date: permission denied for schema public\. [^\n]+$/))
+  await client.query('grant create on schema public to current_user')
+  await migrate(connectionString, { directory })
+  await client.query(mayNotCreate)
+  t.strictSame(await migrate(connectionString, { directory }), { applied: [] })
+})
+
 await t.test('files that cannot be put in order are refused before anything is applied', async (t) => {
   const { connectionString, client, directory, write } = await emptyDatabase(t, twoSteps)
   write('0002_twice.sql', 'select 1')
