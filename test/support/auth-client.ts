@@ -19,7 +19,7 @@ export interface Answer {
 
 export interface Call {
   readonly method?: string
-  /** A string is sent as it is, whatever else there is as JSON; undefined is no body. */
+  /** A string and bytes are sent as they are, whatever else there is as JSON; undefined is no body. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -29,7 +29,7 @@ export async function call(node: Pick<TestApp, 'url'>, path: string, { method = 
   const response = await fetch(`${node.url}${path}`, {
     method,
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
   return { status: response.status, headers: response.headers, text, json: parsed(text), cookies: parseSetCookies(response.headers.getSetCookie()) }
