@@ -1,7 +1,7 @@
 import { duration } from '../config/kinds.js'
 import { roles } from '../domain/model.js'
 import { scopes } from '../domain/scopes.js'
-import { argument, choice, choices, flag, integer, option, optionalArgument, requiredOption, type Alternatives, type Command, type Parameter } from './arguments.js'
+import { argument, choice, choices, flag, integer, option, optionalArgument, requiredOption, type Alternatives, type Command, type Parameter } from './parameters.js'
 
 /** Everything that can be said to the command line: noun → verb → parameters. Help and messages are made from it. */
 

@@ -1,4 +1,4 @@
-import { parametersOf, written, type Alternatives, type Command, type Parameter } from './arguments.js'
+import { parametersOf, written, type Alternatives, type Command, type Parameter } from './parameters.js'
 import type { Noun } from './commands.js'
 import { columns } from './output.js'
 

@@ -1,5 +1,6 @@
 import { version } from '../version.js'
-import { help, json, MisuseError, parseArguments, type Read } from './arguments.js'
+import { MisuseError, parseArguments, type Read } from './arguments.js'
+import { help, json } from './parameters.js'
 import { commands, type Noun } from './commands.js'
 import { createContext, type Handler, type OpenContext } from './context.js'
 import { explain } from './errors.js'

@@ -1,5 +1,6 @@
 import type { User } from '../domain/model.js'
 import * as operators from '../domain/operators.js'
+import type { CoreService } from '../domain/service.js'
 import { limit, newEmail, newPin, newRole, newUsername, password, passwordStdin, pin, role, type commands } from './commands.js'
 import type { Context, Handler } from './context.js'
 import { importUsers } from './import.js'
@@ -49,7 +50,7 @@ async function show(context: Context): Promise<Result> {
   return { value: { ...userValue(user), ...opened }, text: facts([...factsOf(user), ...more]) }
 }
 
-type Change = (service: Parameters<typeof operators.createUser>[0], user: User, context: Context) => Promise<unknown>
+type Change = (service: CoreService, user: User, context: Context) => Promise<unknown>
 
 /** A change of one user: it says what became of whom. */
 const changing = (done: string, change: Change): Handler => async (context) => {

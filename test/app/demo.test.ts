@@ -3,7 +3,8 @@ import { createDemoAccounts, demoAccounts, settleDemo } from '../../src/demo-acc
 import { deleteUser, findUser, setPassword, setStatus } from '../../src/domain/operators.js'
 import { greeting, isGreetingWanted } from '../../src/greeting.js'
 import { startTestApp } from '../support/app.js'
-import { clientOf, fateOf, lastEvent, logIn } from '../support/clients.js'
+import { clientOf, fateOf, lastEvent } from '../support/clients.js'
+import { logIn } from '../support/log-in.js'
 
 const allowed = { demoAllowed: true }
 const inService = { demoAllowed: false }

@@ -15,7 +15,7 @@ void t.test('tessera audit tail', async (t) => {
   const [header, ...events] = run.stdout.trimEnd().split('\n')
   t.match(header, /^AT +EVENT +BY +USER +ADDRESS +DETAIL$/)
   t.match(events[0], /^\S+Z +user_created +service:test +[0-9a-f-]{36} +- +role=user$/)
-  t.match(events.at(-1), /^\S+Z +login_failed .* 203\.0\.113\.7 /, 'the newest is the last')
+  t.match(events.at(-1), /^\S+Z +login_failed .* 127\.0\.0\.1 /, 'the newest is the last')
   const two = await tessera(['audit', 'tail', '--lines', '2', '--json'])
   t.match(jsonOf(two), [{ type: 'user_created' }, { type: 'login_failed', at: /Z$/ }])
 })

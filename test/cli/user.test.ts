@@ -3,7 +3,8 @@ import t from 'tap'
 import type { User } from '../../src/domain/model.js'
 import { startTestApp } from '../support/app.js'
 import { cliBeside, failedWith, jsonOf, type CliRun } from '../support/cli.js'
-import { clientOf, fateOf, lastEvent, logIn } from '../support/clients.js'
+import { clientOf, fateOf, lastEvent } from '../support/clients.js'
+import { logIn } from '../support/log-in.js'
 
 const password = 'a password of enough length'
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/

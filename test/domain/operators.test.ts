@@ -4,7 +4,8 @@ import { createApiKey } from '../../src/domain/api-keys.js'
 import type { Actor, User } from '../../src/domain/model.js'
 import * as operators from '../../src/domain/operators.js'
 import { startTestApp, type TestApp } from '../support/app.js'
-import { clientOf, fateOf, keyFate, lastEvent, logIn } from '../support/clients.js'
+import { clientOf, fateOf, keyFate, lastEvent } from '../support/clients.js'
+import { logIn } from '../support/log-in.js'
 
 const actor: Actor = { kind: 'operator', id: 'cli:ada' }
 const password = 'a password of enough length'

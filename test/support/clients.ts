@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { AuthError, type AuthErrorCode } from '../../src/domain/errors.js'
-import { usernameOrEmailIdentifier } from '../../src/domain/identifiers.js'
+import type { DialectName } from '../../src/domain/model.js'
 import type { TestApp } from './app.js'
+import { logIn, testOrigin } from './log-in.js'
 
 /** What becomes of a call: the name of the refusal, or `alive`. */
 export type Fate = AuthErrorCode | 'alive'
@@ -16,18 +17,6 @@ export async function fateOf(call: Promise<unknown>): Promise<Fate> {
   }
 }
 
-type Factor = 'password' | 'pin'
-
-const origin = { ip: '203.0.113.7', userAgent: null, requestId: null }
-
-const dialectOf = ({ app }: TestApp, factor: Factor) => app.dialectPolicies[factor === 'pin' ? 'pin' : 'bearer']
-
-/** Past HTTP: by the domain of a running node. */
-export const logIn = (node: TestApp, name: string, secret: string, factor: Factor = 'password') =>
-  node.app.identity.login({
-    dialect: dialectOf(node, factor), identifier: usernameOrEmailIdentifier(name), factor, secret, otp: null, origin, refreshCookies: [], replaces: null,
-  })
-
 export interface Client {
   access(): Promise<Fate>
   refresh(): Promise<Fate>
@@ -38,12 +27,12 @@ export interface Client {
 const patienceMs = 1000
 
 /** Somebody who has logged in. */
-export async function clientOf(node: TestApp, name: string, secret: string, factor: Factor = 'password'): Promise<Client> {
-  const { accessToken: token, refreshToken } = await logIn(node, name, secret, factor)
+export async function clientOf(node: TestApp, name: string, secret: string, dialect: DialectName = 'bearer'): Promise<Client> {
+  const { accessToken: token, refreshToken } = await logIn(node, name, secret, dialect)
   const access = () => fateOf(node.app.identity.authenticate({ kind: 'access_token', token, via: 'header' }))
   return {
     access,
-    refresh: () => fateOf(node.app.identity.refresh({ dialect: dialectOf(node, factor), token: refreshToken, origin })),
+    refresh: () => fateOf(node.app.identity.refresh({ dialect: node.app.dialectPolicies[dialect], token: refreshToken, origin: testOrigin })),
     soonDead: () => soonDead(access),
   }
 }
