@@ -1,12 +1,11 @@
 import { createApiKey, deleteApiKey, type ApiKeyRequest } from '../domain/api-keys.js'
 import { AuthError } from '../domain/errors.js'
 import type { ApiKey } from '../domain/model.js'
-import { expires, keyId, keyName, keyScopes, limit, type commands } from './commands.js'
+import { expires, keyId, keyName, keyScopes, type commands } from './commands.js'
 import type { Context, Handler } from './context.js'
 import { CommandError } from './errors.js'
 import { table, type Result } from './output.js'
-import { gather, shortened } from './pages.js'
-import { nameOf, referenceOf, userOf } from './who.js'
+import { listOf, nameOf, userOf } from './who.js'
 
 const keyValue = ({ id, userId, name, hint, scopes, createdAt, expiresAt, lastUsedAt }: ApiKey) =>
   ({ id, userId, name, hint, scopes, createdAt, expiresAt, lastUsedAt })
@@ -36,17 +35,14 @@ function explainForbidden(error: unknown): never {
 }
 
 async function list(context: Context): Promise<Result> {
-  const keys = await keysOf(context)
+  const { apiKeys } = (await context.core()).service.repository
+  const keys = await listOf<ApiKey>(
+    context,
+    (last, rows) => apiKeys.listAll({ after: last?.id ?? null, limit: rows }),
+    (userId) => apiKeys.list(userId),
+  )
   const rows = keys.map((key) => [key.id, key.userId, key.name, key.hint, key.scopes, key.createdAt, key.expiresAt, key.lastUsedAt])
   return { value: keys.map(keyValue), text: table(['ID', 'USER', 'NAME', 'HINT', 'SCOPES', 'CREATED', 'UNTIL', 'LAST USED'], rows) }
-}
-
-async function keysOf(context: Context): Promise<ApiKey[]> {
-  const { apiKeys } = (await context.core()).service.repository
-  const most = context.read(limit)
-  if (referenceOf(context) === null) return gather<ApiKey>(context, most, (last, rows) => apiKeys.listAll({ after: last?.id ?? null, limit: rows }))
-  const user = await userOf(context)
-  return shortened(context, await apiKeys.list(user.id), most)
 }
 
 async function revoke(context: Context): Promise<Result> {

@@ -1,28 +1,22 @@
 import type { Session } from '../domain/model.js'
 import { endSessionOf, revokeEverything } from '../domain/operators.js'
-import { all, limit, sessionId, type commands } from './commands.js'
+import { all, sessionId, type commands } from './commands.js'
 import type { Context, Handler } from './context.js'
 import { table, type Result } from './output.js'
-import { gather, shortened } from './pages.js'
-import { referenceOf, userOf } from './who.js'
+import { listOf } from './who.js'
 
 const sessionValue = ({ id, userId, dialect, amr, authTime, ip, userAgent, expiresAt, idleExpiresAt }: Session) =>
   ({ id, userId, dialect, amr, authTime, ip, userAgent, expiresAt, idleExpiresAt })
 
 async function list(context: Context): Promise<Result> {
-  const sessions = await sessionsOf(context)
+  const { repository } = (await context.core()).service
+  const sessions = await listOf<Session>(
+    context,
+    (last, rows) => repository.sessions.listAllAlive({ before: last?.id ?? null, limit: rows }),
+    (userId) => repository.sessions.listAlive(userId),
+  )
   const rows = sessions.map((session) => [session.id, session.userId, session.dialect, session.amr, session.authTime, session.expiresAt, session.ip, session.userAgent])
   return { value: sessions.map(sessionValue), text: table(['ID', 'USER', 'DIALECT', 'BY', 'SINCE', 'UNTIL', 'ADDRESS', 'USER AGENT'], rows) }
-}
-
-async function sessionsOf(context: Context): Promise<Session[]> {
-  const { sessions } = (await context.core()).service.repository
-  const most = context.read(limit)
-  if (referenceOf(context) === null) {
-    return gather<Session>(context, most, (last, rows) => sessions.listAllAlive({ before: last?.id ?? null, limit: rows }))
-  }
-  const user = await userOf(context)
-  return shortened(context, await sessions.listAlive(user.id), most)
 }
 
 async function revoke(context: Context): Promise<Result> {

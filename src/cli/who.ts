@@ -1,11 +1,12 @@
 import type { User } from '../domain/model.js'
 import { findUser, type UserReference } from '../domain/operators.js'
-import { email, id, username } from './commands.js'
+import { email, id, limit, username } from './commands.js'
 import type { Context } from './context.js'
 import { CommandError } from './errors.js'
+import { gather, shortened } from './pages.js'
 
 /** Which user the command names; null when it names none. */
-export function referenceOf({ read }: Context): UserReference | null {
+function referenceOf({ read }: Context): UserReference | null {
   const [name, address, number] = [read(username), read(email), read(id)]
   if (name !== null) return { username: name }
   if (address !== null) return { email: address }
@@ -19,6 +20,13 @@ export async function userOf(context: Context): Promise<User> {
   if (reference === null) throw new CommandError('name a user')
   const { service } = await context.core()
   return findUser(service, reference)
+}
+
+/** What the named user has, or everybody when none is named; no more than --limit. */
+export async function listOf<T>(context: Context, ofEverybody: (last: T | null, rows: number) => Promise<T[]>, ofUser: (userId: string) => Promise<T[]>): Promise<T[]> {
+  const most = context.read(limit)
+  if (referenceOf(context) === null) return gather(context, most, ofEverybody)
+  return shortened(context, await ofUser((await userOf(context)).id), most)
 }
 
 /** How a user is spoken of. */
