@@ -10,6 +10,7 @@ import crossSite from '../plugins/cross-site.js'
 import { directusErrors } from '../plugins/directus-errors.js'
 import type { PrefixedShape } from '../plugins/error-shape.js'
 import errors from '../plugins/errors.js'
+import health from '../plugins/health.js'
 import housekeeping from '../plugins/housekeeping.js'
 import identity from '../plugins/identity.js'
 import oauth from '../plugins/oauth.js'
@@ -27,6 +28,7 @@ import { account, accountPrefix } from '../routes/account/index.js'
 import { authDoor } from '../routes/auth/index.js'
 import { bearer } from '../routes/bearer/index.js'
 import type { Dialect, DialectFactory } from '../routes/dialect.js'
+import { healthRoutes } from '../routes/health/index.js'
 import { oauthErrors } from '../routes/oauth/errors.js'
 import { oauthRoutes } from '../routes/oauth/index.js'
 import { revocationRoutes } from '../routes/revocations/index.js'
@@ -46,7 +48,8 @@ import { createRevocationLog } from './domain/revocation-log.js'
 import type { DialectPolicy, Service } from './domain/service.js'
 import { openSigningKeys } from './domain/signing-keys.js'
 import type { LogDestination } from './logging.js'
-import { createRevocationFeed, sweep } from './repository/index.js'
+import { createRevocationFeed, databaseTime, sweep } from './repository/index.js'
+import { pendingMigrations } from './repository/migrate.js'
 import { connectRedis } from './redis.js'
 import { serverOptions } from './server-options.js'
 
@@ -78,6 +81,7 @@ export async function buildApp(config: Config, core: Core, options: AppOptions =
   await app.register(oauthRoutes)
   await app.register(revocationRoutes)
   await app.register(verifyRoutes)
+  await app.register(healthRoutes)
   return app
 }
 
@@ -155,6 +159,12 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
   })
   await app.register(signingKeysPlugin, { signingKeys, rotationDays: config.signingKeyRotationDays, longestTokenSeconds: longestTokenSeconds(config) })
   await app.register(revocations, { feed, list, log, clock })
+  await app.register(health, {
+    clock,
+    database: { time: () => databaseTime(core.pool), pendingMigrations: () => pendingMigrations(core.pool) },
+    signingKeys,
+    revocations: feed,
+  })
   const dialectPolicies = policiesOf(config)
   const service: Service = {
     ...core.service,

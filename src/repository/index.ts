@@ -13,6 +13,7 @@ import { createSessions } from './sessions.js'
 import { createDatabase, type Database } from './transaction.js'
 import { createUsers } from './users.js'
 
+export { databaseTime } from './database-time.js'
 export { createPool, type PoolSettings } from './pool.js'
 export { createRevocationFeed, type RevocationFeed, type RevocationFeedOptions } from './revocation-feed.js'
 export { sweep, type SweepCounts } from './sweep.js'
