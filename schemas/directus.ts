@@ -58,10 +58,12 @@ export const Tokens = Type.Object({
   expires_at: Type.String({ format: 'date-time', description: 'When the access token expires (RFC 3339).' }),
 })
 
+const description = 'The tokens; in mode `cookie` the refresh token is in the cookie `directus_refresh_token`.'
+
 const answers = {
-  both: Type.Object({ data: Tokens, ...Tokens.properties }),
-  data: Type.Object({ data: Tokens }),
-  none: Tokens,
+  both: Type.Object({ data: Tokens, ...Tokens.properties }, { description }),
+  data: Type.Object({ data: Tokens }, { description }),
+  none: Type.Object(Tokens.properties, { description }),
 }
 
 export const TokensAnswer = (envelope: Envelope) => answers[envelope]

@@ -1,7 +1,8 @@
 import type {} from '@fastify/swagger'
-import { Type, type TSchema } from '@sinclair/typebox'
+import { Type, type SchemaOptions, type TSchema } from '@sinclair/typebox'
 import type { FastifySchema } from 'fastify'
 import { FailureForBoth } from '../../schemas/auth.js'
+import type { DialectName } from '../../src/domain/model.js'
 import type { AuthDoorDialect } from '../dialect.js'
 import type { OperationName } from './pick.js'
 
@@ -9,6 +10,9 @@ const operationIds = { login: 'authLogin', refresh: 'authRefresh', logout: 'auth
 
 /** Where a request can fail before a dialect is chosen. */
 const statusesBeforeChoice: readonly number[] = [400, 403, 413, 415, 429, 500, 503]
+
+/** A schema, and the dialect that it is of; null: of both at once. */
+type Part = readonly [dialect: DialectName | null, schema: TSchema]
 
 /** What OpenAPI says of a path that dialects share: their bodies and answers side by side. */
 export function documentation(operation: OperationName, dialects: readonly AuthDoorDialect[]): FastifySchema {
@@ -24,17 +28,21 @@ export function documentation(operation: OperationName, dialects: readonly AuthD
 
 function responses(operation: OperationName, dialects: readonly AuthDoorDialect[]): Record<number, TSchema> {
   const statuses = new Set(dialects.flatMap((dialect) => Object.keys(dialect[operation].response).map(Number)))
-  const ofStatus = (status: number): TSchema[] => {
-    const own = dialects.flatMap((dialect) => dialect[operation].response[status] ?? [])
-    return dialects.length > 1 && statusesBeforeChoice.includes(status) ? [...own, FailureForBoth] : own
+  const partsOf = (status: number): Part[] => {
+    const own = dialects.flatMap(({ name, [operation]: { response } }): Part[] => (response[status] === undefined ? [] : [[name, response[status]]]))
+    return dialects.length > 1 && statusesBeforeChoice.includes(status) ? [...own, [null, FailureForBoth]] : own
   }
-  return Object.fromEntries([...statuses].map((status) => [status, anyOf(ofStatus(status))]))
+  return Object.fromEntries([...statuses].map((status) => [status, eitherOf(partsOf(status))]))
+}
+
+/** @param parts at least one */
+function eitherOf(parts: readonly Part[]): TSchema {
+  const description = parts.flatMap(([name, schema]) => (schema.description === undefined ? [] : [name === null ? schema.description : `${name}: ${schema.description}`]))
+  return anyOf(parts.map(([, schema]) => schema), parts.length > 1 ? { description: description.join(' · ') } : {})
 }
 
 /** @param schemas at least one */
-function anyOf(schemas: readonly TSchema[]): TSchema {
+function anyOf(schemas: readonly TSchema[], options: SchemaOptions = {}): TSchema {
   const [only, ...others] = schemas
-  if (only !== undefined && others.length === 0) return only
-  const descriptions = new Set(schemas.flatMap(({ description }) => description ?? []))
-  return Type.Union([...schemas], { description: [...descriptions].join(' — or — ') })
+  return only !== undefined && others.length === 0 ? only : Type.Union([...schemas], options)
 }

@@ -315,6 +315,18 @@ await t.test('an access token as Bearer logs out too', async (t) => {
   t.equal((await call(node, '/auth/refresh', withCookies(session))).status, 401)
 })
 
+await t.test('the access token cookie authenticates every protected call, until the session ends', async (t) => {
+  const { node, user } = await start(t)
+  const session = await login(node)
+  const cookie = `accessToken=${valueOf(session, 'accessToken')}`
+  const me = await call(node, '/users/me', { method: 'GET', headers: { cookie } })
+  t.match([me.status, me.json], [200, { data: { id: user.id } }])
+  t.equal((await call(node, '/api/v1/auth/keys', { method: 'GET', headers: { cookie } })).status, 200)
+  t.equal((await call(node, '/auth/logout', withCookies(session))).status, 200)
+  t.equal((await call(node, '/users/me', { method: 'GET', headers: { cookie } })).status, 403)
+  t.equal((await call(node, '/api/v1/auth/keys', { method: 'GET', headers: { cookie } })).status, 401)
+})
+
 await t.test('a logout ends the session of the refresh cookie as well if it is the same user’s', async (t) => {
   const { node } = await start(t)
   await node.createUser({ username: 'other', pin: '1234' })
