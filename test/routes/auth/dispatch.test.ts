@@ -172,7 +172,7 @@ class Wallet {
 
   async #fill(name: CookieName): Promise<void> {
     const dialect = name === 'directus_refresh_token' ? 'directus' : 'pin'
-    const grant = await logIn(this.node, person.email, person.password, dialect)
+    const grant = await (dialect === 'pin' ? logIn(this.node, person.name, person.pin, 'pin') : logIn(this.node, person.email, person.password, dialect))
     if (dialect === 'pin') this.#good.set('accessToken', grant.accessToken)
     this.#good.set(dialect === 'pin' ? 'refreshToken' : name, grant.refreshToken)
   }
