@@ -56,10 +56,12 @@ export interface ApiKeyRequest {
   readonly expiresAt: Date | null
 }
 
+type KeyStore = Pick<CoreService, 'repository' | 'clock'>
+
 /**
  * @throws AuthError malformed (unknown scope, end in the past) | forbidden (a scope that the owner lacks) | conflict (quota)
  */
-export async function createApiKey(service: CoreService, userId: string, request: ApiKeyRequest, by: { origin: Origin | null; operator?: string }): Promise<CreatedApiKey> {
+export async function createApiKey(service: KeyStore, userId: string, request: ApiKeyRequest, by: { origin: Origin | null; operator?: string }): Promise<CreatedApiKey> {
   requireName(request.name)
   requireFuture(request.expiresAt, service.clock.now())
   const secret = newApiKeySecret()
@@ -100,10 +102,10 @@ async function requireScopes(tx: Repository, userId: string, requested: readonly
   if (!requested.every((scope) => held.includes(scope))) throw new AuthError('forbidden', { reason: 'you do not hold a scope that was asked for' })
 }
 
-export const listApiKeys = (service: CoreService, userId: string): Promise<ApiKey[]> => service.repository.apiKeys.list(userId)
+export const listApiKeys = (service: KeyStore, userId: string): Promise<ApiKey[]> => service.repository.apiKeys.list(userId)
 
 /** @param userId null: an operator deletes whosever key it is. @throws AuthError api_key_not_found, for another user's key too */
-export async function deleteApiKey(service: CoreService, keyId: string, userId: string | null, by: { origin: Origin | null; operator?: string }): Promise<void> {
+export async function deleteApiKey(service: KeyStore, keyId: string, userId: string | null, by: { origin: Origin | null; operator?: string }): Promise<void> {
   await service.repository.transaction(async (tx) => {
     if (!(await tx.apiKeys.delete(keyId, userId))) throw new AuthError('api_key_not_found')
     await tx.revocations.announce({ kind: 'api_key', subject: keyId })
@@ -115,7 +117,7 @@ export async function deleteApiKey(service: CoreService, keyId: string, userId: 
  * A new key of the same name, scopes and end; the old one lives on for the overlap.
  * @throws AuthError api_key_not_found | conflict
  */
-export async function rollApiKey(service: CoreService, keyId: string, principal: SessionPrincipal, overlapSeconds: number, origin: Origin): Promise<CreatedApiKey> {
+export async function rollApiKey(service: KeyStore, keyId: string, principal: SessionPrincipal, overlapSeconds: number, origin: Origin): Promise<CreatedApiKey> {
   const { userId } = principal
   const secret = newApiKeySecret()
   const key = await service.repository.transaction(async (tx) => {

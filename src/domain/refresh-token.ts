@@ -39,7 +39,7 @@ const shape = /^([\w-]+)\.([\w-]+)\.[\w-]{43}$/
  * Reads a token and makes it anew: only the exact bytes that we would have issued pass.
  * @returns null for a forged, malformed or re-encoded one; the database is not asked
  */
-export function decodeRefreshToken(token: string, keyring: Keyring): PresentedRefreshToken | null {
+export function decodeRefreshToken(token: string, keyring: Pick<Keyring, 'find'>): PresentedRefreshToken | null {
   const [, header, payload] = (token.length <= longestToken ? shape.exec(token) : null) ?? []
   const kid = readMember(header, 'kid')
   const key = typeof kid === 'string' ? keyring.find('refresh', kid) : null
