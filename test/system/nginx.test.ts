@@ -65,7 +65,10 @@ async function startNginx(t: Test, node: TestApp): Promise<{ url: string; access
 async function answers(port: number): Promise<void> {
   for (let tries = 0; tries < 200; tries += 1) {
     const isUp = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(socket.destroy() !== undefined))
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.destroy()
+        resolve(true)
+      })
       socket.once('error', () => {
         resolve(false)
       })
