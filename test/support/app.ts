@@ -36,10 +36,10 @@ export interface TestAppOptions {
   readonly port?: number
 }
 
-const testMasterSecret = 'a master secret for tests, and for tests alone'
+export const testMasterSecret = 'a master secret for tests, and for tests alone'
 
 /** Cheap hashes: what is tested is who gets in, not how long it takes. */
-const testEnvironment = { HOST: '127.0.0.1', PORT: '0', MASTER_SECRET: testMasterSecret, ARGON2_MEMORY_KIB: '1024', ARGON2_TIME: '1', LOG_LEVEL: 'debug', RATE_LIMIT: 'off' }
+export const testEnvironment = { HOST: '127.0.0.1', PORT: '0', MASTER_SECRET: testMasterSecret, ARGON2_MEMORY_KIB: '1024', ARGON2_TIME: '1', LOG_LEVEL: 'debug', RATE_LIMIT: 'off' }
 
 /** The real app, with the production options, on a database of its own; it listens, and is closed at the end of the test. */
 export async function startTestApp(t: Test, options: TestAppOptions = {}): Promise<TestApp> {

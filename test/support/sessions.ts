@@ -1,0 +1,32 @@
+import { v7 as uuidv7 } from 'uuid'
+import { issueGrant, type Grant } from '../../src/domain/grants.js'
+import type { DialectName, User } from '../../src/domain/model.js'
+import type { Service } from '../../src/domain/service.js'
+import type { TestApp } from './app.js'
+
+/** What the domain works with, on this node. */
+export const serviceOf = ({ app, core, config }: TestApp): Service => ({
+  ...core.service,
+  accessTokens: app.accessTokens,
+  revocations: { isFresh: () => app.revocationFeed.isFresh(), isTokenDead: () => Promise.resolve(false) },
+  settings: { issuer: config.publicUrl.href, audience: config.audience, refreshGraceSeconds: config.refreshGraceSeconds, dialects: app.dialectPolicies },
+})
+
+/** A session without a login: for tests that need thousands, and are about something else than who gets in. */
+export async function openSession(node: TestApp, user: User, dialect: DialectName = 'bearer'): Promise<Grant> {
+  const service = serviceOf(node)
+  const policy = node.app.dialectPolicies[dialect]
+  const state = await service.repository.sessions.open({
+    id: uuidv7(),
+    userId: user.id,
+    dialect,
+    amr: ['pwd'],
+    ip: '127.0.0.1',
+    userAgent: null,
+    epoch: user.epoch,
+    lifetimeSeconds: policy.refreshSeconds,
+    idleSeconds: policy.idleSeconds,
+  })
+  if (state === null) throw new Error('the session was not opened')
+  return issueGrant(service, policy, state, { key: service.keyring.current('refresh'), generation: 0 })
+}
