@@ -15,12 +15,19 @@ service=
 database=
 
 cleanup() {
-  [ -z "$service" ] || kill -KILL "$service" 2>/dev/null || true
+  [ -z "$service" ] || kill -KILL "$(innermost "$service")" 2>/dev/null || true
   [ -z "$database" ] || { kill "$database" && wait "$database"; } 2>/dev/null || true
   [ -z "$container" ] || buildah rm "$container" >/dev/null || true
   rm -rf "$scratch"
 }
 trap cleanup EXIT
+
+# innermost PID: below the shells and tools that started it, the program itself.
+innermost() {
+  local pid=$1 child
+  while child=$(pgrep -P "$pid"); do pid=$child; done
+  echo "$pid"
+}
 
 say() { printf '\n━━━ %s\n' "$*"; }
 refuse() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
@@ -95,9 +102,8 @@ wait_until_ready() {
 
 # stop_service: with the signal of the image, sent to the service itself; it must end by itself, and well.
 stop_service() {
-  local began=$SECONDS status=0 innermost=$service child
-  while child=$(pgrep -P "$innermost"); do innermost=$child; done
-  kill "-$signal" "$innermost"
+  local began=$SECONDS status=0
+  kill "-$signal" "$(innermost "$service")"
   wait "$service" || status=$?
   service=
   [ "$status" -eq 0 ] || refuse "ended with status $status"
@@ -144,6 +150,7 @@ say 'secrets are made once'
 for _ in 1 2; do node "$root/app/scripts/image/make-secrets.mjs" "$scratch/secrets/master-secret"; done
 
 say 'a stop while the database is awaited'
+: >"$scratch/waiting"
 settings+=(MASTER_SECRET_FILE=/run/secrets/master-secret)
 in_image "${settings[@]}" DATABASE_URL="$nobody" "${command[@]}" >"$scratch/waiting" &
 service=$!
