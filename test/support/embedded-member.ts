@@ -1,13 +1,9 @@
 // A process of its own that uses the embedded server of the folder it is given, until it is told to end.
-import { joinEmbeddedServer } from '../../src/repository/embedded/index.js'
+import { join } from './embedded.js'
 
 const [dataDir = ''] = process.argv.slice(2)
 try {
-  const server = await joinEmbeddedServer({
-    dataDir,
-    log: () => undefined,
-    serverSettings: { fsync: 'off' },
-  })
+  const server = await join(dataDir)
   const { connectionString, adopted, firstStart } = server
   console.log(JSON.stringify({ connectionString, adopted, firstStart }))
   process.once('SIGTERM', () => void server.leave())

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,6 +9,7 @@ import pg from 'pg'
 import type { Test } from 'tap'
 import { packageRoot } from '../../src/package-root.js'
 import { EmbeddedServerError, joinEmbeddedServer } from '../../src/repository/embedded/index.js'
+import type { JoinOptions } from '../../src/repository/embedded/index.js'
 import { layoutOf } from '../../src/repository/embedded/layout.js'
 import { thisMachine } from '../../src/repository/embedded/machine.js'
 import type { Machine } from '../../src/repository/embedded/machine.js'
@@ -16,21 +17,26 @@ import { isLivingServer, readPidFile } from '../../src/repository/embedded/pid-f
 import type { PidFile } from '../../src/repository/embedded/pid-file.js'
 import { stopServer } from '../../src/repository/embedded/server.js'
 
-/** A data directory that is not there yet, in a folder that only we may enter; its server goes with it. */
-export function privateFolder(t: Test): string {
+/**
+ * A data directory that is not there yet; its server goes with it. It will be closed to others, but the folder
+ * that it is in may be passed, and gives refuge where root has no other way.
+ */
+export function dataFolder(t: Test): string {
   const parent = mkdtempSync(path.join(tmpdir(), 'tessera-embedded-'))
+  chmodSync(parent, 0o711)
   t.teardown(async () => {
-    for (const name of readdirSync(parent)) await stopServer(await layoutOf(path.join(parent, name)))
+    const folders = readdirSync(parent, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    for (const { name } of folders) await stopServer(await layoutOf(path.join(parent, name)))
     rmSync(parent, { recursive: true, force: true })
   })
   return path.join(parent, 'data')
 }
 
-/** As the service does it, but quickly, and without leaving the folder it is given. */
-export const join = (dataDir: string, machine?: Partial<Machine>) =>
+/** As the service does it, but quickly, and without leaving the folder that the data directory is in. */
+export const join = (dataDir: string, machine?: Partial<Machine>, options?: Partial<JoinOptions>) =>
   joinEmbeddedServer(
-    { dataDir, log: () => undefined, serverSettings: { fsync: 'off' } },
-    { ...thisMachine(), refuges: [], ...machine },
+    { dataDir, log: () => undefined, serverSettings: { fsync: 'off' }, ...options },
+    { ...thisMachine(), refuges: [path.dirname(dataDir)], ...machine },
   )
 
 /** All values of all rows. */
@@ -41,11 +47,13 @@ export async function ask(connectionString: string, sql: string): Promise<unknow
   return rows.flatMap((row) => Object.values(row))
 }
 
-export const postmaster = (dataDir: string): PidFile | undefined => readPidFile(path.join(dataDir, 'postgres'))
+export async function postmaster(dataDir: string): Promise<PidFile | undefined> {
+  return readPidFile((await layoutOf(dataDir)).cluster)
+}
 
 /** The process number of the server that runs. */
-export function livingPostmaster(dataDir: string): number {
-  const file = postmaster(dataDir)
+export async function livingPostmaster(dataDir: string): Promise<number> {
+  const file = await postmaster(dataDir)
   if (file === undefined || !isLivingServer(file)) throw new Error('no server is running')
   return file.pid
 }

@@ -2,7 +2,7 @@ import { constants, readFileSync } from 'node:fs'
 import { access, chmod, cp, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { sweepUnfinished, temporaryEnding } from './data-folder.js'
+import { giveToOwnerOf, sweepUnfinished, temporaryEnding } from './data-folder.js'
 import { EmbeddedServerError, codeOf } from './error.js'
 
 /** PostgreSQL's programs, as they lie on this machine. */
@@ -49,6 +49,7 @@ export async function withLibraryNames(binaries: Binaries, linksFolder: string):
   const names = libraryNames(binaries)
   if ((await Promise.all(names.map(({ target }) => exists(target)))).every(Boolean)) return binaries
   await mkdir(linksFolder, { recursive: true, mode: 0o755 })
+  await giveToOwnerOf(path.dirname(linksFolder), linksFolder)
   await Promise.all(names.map(({ source, target }) => pointTo(source, path.join(linksFolder, path.basename(target)))))
   return { ...binaries, libraryFolders: [linksFolder, path.join(binaries.folder, 'lib')] }
 }
@@ -86,10 +87,10 @@ export async function copyBinaries(binaries: Binaries, home: string): Promise<Bi
   try {
     await removeCopies(home, binaries)
     await cp(binaries.folder, draft, { recursive: true, mode: constants.COPYFILE_FICLONE, filter: isNeededToRun })
-    await openToAll(draft)
     for (const { source, target } of libraryNames(binaries)) {
       await pointTo(path.basename(source), path.join(draft, path.relative(binaries.folder, target)))
     }
+    await openToAll(draft, home)
     await rename(draft, folder)
   } catch (error) {
     await rm(draft, { recursive: true, force: true })
@@ -109,12 +110,16 @@ export async function removeCopies(home: string, kept: Binaries | undefined): Pr
 
 const isNeededToRun = (file: string): boolean => !file.endsWith('.a') && path.basename(file) !== 'pkgconfig'
 
-async function openToAll(folder: string): Promise<void> {
+/** Everybody may use it, and the owner of `home` may remove it. */
+async function openToAll(folder: string, home: string): Promise<void> {
   await chmod(folder, 0o755)
+  await giveToOwnerOf(home, folder)
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const file = path.join(entry.parentPath, entry.name)
+    await giveToOwnerOf(home, file)
     if (entry.isSymbolicLink()) continue
     const isProgram = entry.isDirectory() || entry.parentPath === path.join(folder, 'bin')
-    await chmod(path.join(entry.parentPath, entry.name), isProgram ? 0o755 : 0o644)
+    await chmod(file, isProgram ? 0o755 : 0o644)
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, chown, link, mkdir, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { access, lchown, link, mkdir, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { EmbeddedServerError, codeOf, textOf } from './error.js'
 import type { Layout } from './layout.js'
@@ -13,7 +13,7 @@ export interface Owner {
 }
 
 /** Makes the data directory if it is missing; changes nothing when it cannot be written to. */
-export async function prepareDataFolder({ dataDir }: Layout): Promise<void> {
+export async function prepareDataFolder(dataDir: string): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
@@ -61,11 +61,11 @@ async function readSecret({ secret: file }: Layout): Promise<string | undefined>
   }
 }
 
-/** Root leaves no file behind that the owner of the folder could not use later. */
+/** Root leaves nothing behind that the owner of the folder could not change later. */
 export async function giveToOwnerOf(folder: string, file: string): Promise<void> {
   if (process.getuid?.() !== 0) return
   const { uid, gid } = await stat(folder)
-  await chown(file, uid, gid)
+  await lchown(file, uid, gid)
 }
 
 /** Sees to it that a file, or the names in a folder, survive a crash of the machine. */

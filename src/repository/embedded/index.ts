@@ -1,9 +1,10 @@
+import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCluster } from './cluster.js'
 import { prepareDataFolder, secretOf } from './data-folder.js'
 import { comeIn } from './entrance.js'
 import type { Door, Entrance } from './entrance.js'
-import { textOf } from './error.js'
+import { EmbeddedServerError, textOf } from './error.js'
 import { layoutOf } from './layout.js'
 import { thisMachine } from './machine.js'
 import type { Machine } from './machine.js'
@@ -42,11 +43,24 @@ const healPauseMs = 500
  * password, so that a pool of connections recovers by itself.
  * @throws EmbeddedServerError
  */
-export async function joinEmbeddedServer(options: JoinOptions, machine: Machine = thisMachine()): Promise<EmbeddedServer> {
+export async function joinEmbeddedServer(options: JoinOptions, machine?: Machine): Promise<EmbeddedServer> {
+  try {
+    return await join(options, machine ?? thisMachine())
+  } catch (error) {
+    if (error instanceof EmbeddedServerError) throw error
+    throw new EmbeddedServerError(
+      `The embedded PostgreSQL in ${options.dataDir} cannot be used (${textOf(error)}): ` +
+        'see to that, or set DATABASE_URL to a PostgreSQL server of your own.',
+      { cause: error },
+    )
+  }
+}
+
+async function join(options: JoinOptions, machine: Machine): Promise<EmbeddedServer> {
   const { log, database = 'tessera', serverSettings: settings = {} } = options
-  const layout = await layoutOf(options.dataDir)
-  const { dataDir } = layout
-  await prepareDataFolder(layout)
+  const dataDir = path.resolve(options.dataDir)
+  await prepareDataFolder(dataDir)
+  const layout = await layoutOf(dataDir)
   await finishMove(layout)
   const isThere = await hasCluster(layout, machine.binaries)
   const secret = await secretOf(layout, !isThere)

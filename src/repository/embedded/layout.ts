@@ -41,8 +41,7 @@ async function readLocation(file: string): Promise<string | undefined> {
   try {
     return (await readFile(file, 'utf8')).trim()
   } catch (error) {
-    // A folder that cannot be looked into is refused later, in better words.
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(codeOf(error))) return undefined
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
 }

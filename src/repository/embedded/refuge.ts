@@ -24,7 +24,7 @@ export async function openRefuge(parent: string): Promise<string | undefined> {
 export async function settleIn(home: string, { dataDir, location }: Layout): Promise<Layout> {
   const draft = `${location}.${temporaryEnding()}`
   try {
-    await writeFile(draft, `${home}\n`, { mode: 0o600, flag: 'wx', flush: true })
+    await writeFile(draft, `${home}\n`, { mode: 0o644, flag: 'wx', flush: true })
     await link(draft, location)
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error
