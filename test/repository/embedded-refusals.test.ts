@@ -57,6 +57,7 @@ await t.test('a platform without programs is sent to DATABASE_URL', async (t) =>
 await t.test('programs that do not run here are quoted', async (t) => {
   const dataDir = dataFolder(t)
   const folder = path.join(path.dirname(dataDir), 'package/native')
+  mkdirSync(dataDir, { mode: 0o711 })
   mkdirSync(path.join(folder, 'bin'), { recursive: true })
   writeFileSync(path.join(folder, 'pg-symlinks.json'), '[]')
   writeFileSync(path.join(folder, 'bin/postgres'), '#!/bin/sh\necho "wrong ELF class" >&2; exit 1\n', { mode: 0o755 })

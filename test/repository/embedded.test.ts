@@ -165,9 +165,9 @@ await t.test('a lock file that names some other process by now does not keep the
 await t.test('a process killed while it makes the database leaves nothing in the way', async (t) => {
   const dataDir = dataFolder(t)
   const starting = spawn(process.execPath, [memberScript, dataDir], { stdio: 'ignore' })
-  const parent = path.dirname(dataDir)
-  const isAtIt = () => readdirSync(parent, { recursive: true }).some((name) => String(name).includes('postgres.new-'))
-  while (!isAtIt()) await sleep(5)
+  const namesIn = (folder: string) => (existsSync(folder) ? readdirSync(folder) : [])
+  const isAtIt = async () => namesIn((await layoutOf(dataDir)).home).some((name) => name.startsWith('postgres.new-'))
+  while (!(await isAtIt())) await sleep(5)
   await end(starting, 'SIGKILL')
   t.notOk(existsSync((await layoutOf(dataDir)).cluster), 'half a database never stands in its place')
   const server = await join(dataDir)

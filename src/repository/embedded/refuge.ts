@@ -20,6 +20,7 @@ export async function openRefuge(parent: string): Promise<string | undefined> {
 /**
  * Makes the refuge the home of the data directory's cluster, and moves the cluster there if there is one.
  * The location is written first: who is killed in the middle of the move finds the way on at the next start.
+ * @returns where the cluster is; in another refuge, if another process was faster
  */
 export async function settleIn(home: string, { dataDir, location }: Layout): Promise<Layout> {
   const draft = `${location}.${temporaryEnding()}`
@@ -28,7 +29,6 @@ export async function settleIn(home: string, { dataDir, location }: Layout): Pro
     await link(draft, location)
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error
-    await rm(home, { recursive: true, force: true }) // another process was faster; its refuge is as good
   } finally {
     await rm(draft, { force: true })
   }

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { copyBinaries, removeCopies, withLibraryNames } from './binaries.js'
+import { copyBinaries, exists, removeCopies, withLibraryNames } from './binaries.js'
 import type { Binaries } from './binaries.js'
 import { sweepUnfinished, temporaryEnding } from './data-folder.js'
 import { EmbeddedServerError, textOf } from './error.js'
@@ -33,7 +33,7 @@ export async function arrange(layout: Layout, machine: Machine): Promise<Arrange
   const withCopy = first.someReachedHome ? await probeCopy(layout.home, machine.binaries, strategies) : undefined
   if (withCopy !== undefined) return { runner: withCopy, layout }
 
-  const elsewhere = await arrangeElsewhere(layout, machine, strategies)
+  const elsewhere = layout.home === layout.dataDir ? await arrangeElsewhere(layout, machine, strategies) : undefined
   if (elsewhere !== undefined) return elsewhere
   throw new EmbeddedServerError(
     `The embedded PostgreSQL cannot be run on this machine (${first.reasons.join('; ')}): ` +
@@ -48,17 +48,19 @@ async function probeCopy(home: string, binaries: Binaries, strategies: readonly 
 }
 
 async function arrangeElsewhere(
-  layout: Layout,
-  { binaries, refuges }: Machine,
+  before: Layout,
+  machine: Machine,
   strategies: readonly Strategy[],
 ): Promise<Arrangement | undefined> {
-  if (process.getuid?.() !== 0 || layout.home !== layout.dataDir) return undefined
-  for (const parent of refuges) {
+  if (process.getuid?.() !== 0) return undefined
+  for (const parent of machine.refuges) {
     const home = await openRefuge(parent)
     if (home === undefined) continue
-    const runner = await probeCopy(home, binaries, strategies)
-    if (runner !== undefined) return { runner, layout: await settleIn(home, layout) }
+    const runner = await probeCopy(home, machine.binaries, strategies)
+    const layout = runner && (await settleIn(home, before))
+    if (runner !== undefined && layout?.home === home) return { runner, layout }
     await rm(home, { recursive: true, force: true })
+    if (layout !== undefined) return arrange(layout, machine) // another process was faster; its refuge is as good
   }
   return undefined
 }
@@ -87,9 +89,8 @@ async function probeAll(home: string, binaries: Binaries, strategies: readonly S
  * What a namespace, a capability or a folder's mode allows cannot be told from outside. `postgres -C` goes a good
  * way into a start: it looks for its own files, refuses root, and reads the configuration. initdb wants a name.
  */
-const probeScript = `
-  : > "$1/postgresql.conf" || exit 9
-  "$2" -C port -D "$1" && "$3" --version && id -un`
+const configuration = 'postgresql.conf'
+const probeScript = `: > "$1/${configuration}" && "$2" -C port -D "$1" && "$3" --version && id -un`
 
 async function probe(home: string, runner: Runner): Promise<{ ok: boolean; reachedHome: boolean; reason: string }> {
   const folder = path.join(home, `${probePrefix}${temporaryEnding()}`)
@@ -98,7 +99,7 @@ async function probe(home: string, runner: Runner): Promise<{ ok: boolean; reach
     await ownBy(runner.strategy, folder)
     const programs = [programOf(runner.binaries, 'postgres'), programOf(runner.binaries, 'initdb')]
     const { status, output } = await run(runner, '/bin/sh', ['-c', probeScript, 'probe', folder, ...programs])
-    return { ok: status === 0, reachedHome: status !== undefined && status !== 9, reason: tellingLine(output) }
+    return { ok: status === 0, reachedHome: await exists(path.join(folder, configuration)), reason: tellingLine(output) }
   } catch (error) {
     return { ok: false, reachedHome: false, reason: textOf(error) }
   } finally {
