@@ -97,7 +97,7 @@ async function removeAbandoned() {
     const folder = path.join(tmpdir(), name)
     const owner = await stat(folder).then(({ uid }) => uid, () => undefined) // another run may clean up as well
     if (owner !== process.getuid?.()) continue
-    await stopServer(await layoutOf(folder))
+    await stopServer(layoutOf(folder))
     await rm(folder, { recursive: true, force: true })
   }
 }

@@ -2,12 +2,12 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'nod
 import path from 'node:path'
 import t from 'tap'
 import { findBinaries } from '../../src/repository/embedded/binaries.js'
-import { join, dataFolder, refusal } from '../support/embedded.js'
+import { join, privateFolder, refusal } from '../support/embedded.js'
 
 t.setTimeout(900_000) // many starts, on machines of any speed
 
 await t.test('a data directory that is no folder is refused', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   writeFileSync(dataDir, 'a file')
   await refusal(t, join(dataDir), /cannot be written to/, /DATA_DIR/)
   t.equal(readFileSync(dataDir, 'utf8'), 'a file')
@@ -15,7 +15,7 @@ await t.test('a data directory that is no folder is refused', async (t) => {
 })
 
 await t.test('a database of another major version is refused and left as it is', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const cluster = path.join(dataDir, 'postgres')
   mkdirSync(cluster, { recursive: true })
   writeFileSync(path.join(cluster, 'PG_VERSION'), '12\n')
@@ -25,14 +25,14 @@ await t.test('a database of another major version is refused and left as it is',
 })
 
 await t.test('a folder with something else in it is refused and left as it is', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   mkdirSync(path.join(dataDir, 'postgres/holiday'), { recursive: true })
   await refusal(t, join(dataDir), /not a PostgreSQL database/, /move it away/)
   t.strictSame(readdirSync(path.join(dataDir, 'postgres')), ['holiday'])
 })
 
 await t.test('a lost password file is named', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   await (await join(dataDir)).leave()
   const file = path.join(dataDir, 'postgres-password')
   const secret = readFileSync(file, 'utf8')
@@ -45,7 +45,7 @@ await t.test('a lost password file is named', async (t) => {
 })
 
 await t.test('a server that does not start is quoted', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const attempt = join(dataDir, {}, { serverSettings: { fsync: 'off', max_connections: 'many' } })
   await refusal(t, attempt, /does not start/, /invalid value for parameter "max_connections": "many"/)
 })
@@ -55,7 +55,7 @@ await t.test('a platform without programs is sent to DATABASE_URL', async (t) =>
 })
 
 await t.test('programs that do not run here are quoted', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const folder = path.join(path.dirname(dataDir), 'package/native')
   mkdirSync(dataDir, { mode: 0o711 })
   mkdirSync(path.join(folder, 'bin'), { recursive: true })

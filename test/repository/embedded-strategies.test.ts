@@ -9,7 +9,7 @@ import { layoutOf } from '../../src/repository/embedded/layout.js'
 import type { Machine } from '../../src/repository/embedded/machine.js'
 import { asOtherUser, inUserNamespace, unprivilegedUser, withCapabilities } from '../../src/repository/embedded/strategies.js'
 import type { Strategy } from '../../src/repository/embedded/strategies.js'
-import { ask, end, join, livingPostmaster, member, memberScript, dataFolder, refusal } from '../support/embedded.js'
+import { ask, end, join, livingPostmaster, member, memberScript, privateFolder, refusal } from '../support/embedded.js'
 
 const isRoot = process.getuid?.() === 0
 const self = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
@@ -27,7 +27,7 @@ function packageWithoutLinks(parent: string): Binaries {
 }
 
 await t.test('without library names and execute bits the programs run all the same', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const bare = packageWithoutLinks(path.dirname(dataDir))
   const namesOnly = await join(dataDir, { binaries: bare })
   t.same(await ask(namesOnly.connectionString, 'select 1'), [1])
@@ -41,7 +41,7 @@ await t.test('without library names and execute bits the programs run all the sa
 })
 
 await t.test('as root, below a folder that only root may enter', { skip: !isRoot && 'needs root' }, async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   chmodSync(path.dirname(dataDir), 0o700)
   const binaries = packageWithoutLinks(path.dirname(dataDir)) // closed to others too
   const visits: string[] = []
@@ -52,7 +52,7 @@ await t.test('as root, below a folder that only root may enter', { skip: !isRoot
     await ask(server.connectionString, `insert into visits values ('${strategy.name}')`)
     visits.push(strategy.name)
     t.strictSame(await ask(server.connectionString, 'select way from visits'), visits)
-    const uid = statSync((await layoutOf(dataDir)).cluster).uid
+    const uid = statSync(layoutOf(dataDir).cluster).uid
     await server.leave()
     t.equal(uid, strategy.owner.uid, strategy.name)
   }
@@ -72,7 +72,7 @@ await t.test('as root, below a folder that only root may enter', { skip: !isRoot
     t.teardown(() => { rmSync(refuge, { recursive: true, force: true }) })
     chmodSync(refuge, 0o711)
     await visit(asOtherUser(nobody), { refuges: ['/nowhere', refuge] })
-    t.ok((await layoutOf(dataDir)).home.startsWith(refuge))
+    t.ok(layoutOf(dataDir).home.startsWith(refuge))
     t.notOk(existsSync(path.join(dataDir, 'postgres')))
     await visit(asOtherUser(nobody), { refuges: [] })
     if (canNamespace) await visit(inUserNamespace(self, nobody))
@@ -83,16 +83,16 @@ await t.test('as root, below a folder that only root may enter', { skip: !isRoot
 })
 
 await t.test('as root, in a folder that everybody may pass', { skip: !isRoot && 'needs root' }, async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   mkdirSync(dataDir, { mode: 0o711 })
   const server = await join(dataDir, { ...only(asOtherUser(nobody)), refuges: [] })
   t.same(await ask(server.connectionString, 'select 1'), [1])
-  t.equal((await layoutOf(dataDir)).home, dataDir, 'the data stays')
+  t.equal(layoutOf(dataDir).home, dataDir, 'the data stays')
   await server.leave()
 })
 
 await t.test('as root, in the folder of somebody else', { skip: !isRoot && 'needs root' }, async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   mkdirSync(dataDir, { mode: 0o700 })
   chownSync(dataDir, nobody.uid, nobody.gid)
   const server = await join(dataDir)
@@ -105,11 +105,11 @@ const asNobody = [`--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, '--clear-gro
 const nobodyCanRun = isRoot && spawnSync('setpriv', [...asNobody, process.execPath, '--check', memberScript]).status === 0
 
 await t.test('an ordinary user', { skip: !nobodyCanRun && 'needs root to change user, and a checkout that others may read' }, async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   chmodSync(path.dirname(dataDir), 0o777)
   const { process: first, said } = await member(t, dataDir, ['setpriv', ...asNobody])
   t.match(said, { firstStart: true })
-  t.equal(statSync(`/proc/${await livingPostmaster(dataDir)}`).uid, nobody.uid)
+  t.equal(statSync(`/proc/${livingPostmaster(dataDir)}`).uid, nobody.uid)
 
   await t.test('can be helped by root', async (t) => {
     const server = await join(dataDir)

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
 import { layoutOf } from '../../src/repository/embedded/layout.js'
-import { ask, end, join, livingPostmaster, member, memberScript, postmaster, dataFolder } from '../support/embedded.js'
+import { ask, end, join, livingPostmaster, member, memberScript, postmaster, privateFolder } from '../support/embedded.js'
 
 t.setTimeout(900_000) // many starts, on machines of any speed
 
 await t.test('a first start makes a database, a later one finds it again', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const first = await join(dataDir, {}, { serverSettings: {} })
   t.match(first, { adopted: false, firstStart: true })
   t.same(await ask(first.connectionString, 'show fsync'), ['on'])
@@ -23,7 +23,7 @@ await t.test('a first start makes a database, a later one finds it again', async
   t.equal(statSync(path.join(dataDir, 'postgres-password')).mode & 0o777, 0o600)
   t.equal(statSync(dataDir).mode & 0o777, 0o700)
   await first.leave()
-  t.equal(await postmaster(dataDir), undefined, 'the last user stops the server')
+  t.equal(postmaster(dataDir), undefined, 'the last user stops the server')
 
   const second = await join(dataDir, {}, { serverSettings: {} })
   t.match(second, { adopted: false, firstStart: false })
@@ -32,7 +32,7 @@ await t.test('a first start makes a database, a later one finds it again', async
 })
 
 await t.test('a wrong password does not get in', async (t) => {
-  const server = await join(dataFolder(t))
+  const server = await join(privateFolder(t))
   const url = new URL(server.connectionString)
   url.password = 'guess'
   await t.rejects(ask(url.href, 'select 1'), { code: '28P01' })
@@ -43,7 +43,7 @@ await t.test('a wrong password does not get in', async (t) => {
 })
 
 await t.test('what people send does not reach the server log', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const server = await join(dataDir)
   await ask(server.connectionString, 'create table secrets (secret text unique)')
   await ask(server.connectionString, `insert into secrets values ('hunter2')`)
@@ -56,36 +56,36 @@ await t.test('what people send does not reach the server log', async (t) => {
 })
 
 await t.test('two checkouts side by side have a server each', async (t) => {
-  const servers = await Promise.all([join(dataFolder(t)), join(dataFolder(t))])
+  const servers = await Promise.all([join(privateFolder(t)), join(privateFolder(t))])
   const ports = servers.map(({ connectionString }) => new URL(connectionString).port)
   t.not(ports[0], ports[1])
   await Promise.all(servers.map((server) => server.leave()))
 })
 
 await t.test('of two users the last one stops the server', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const service = await join(dataDir)
   const cli = await member(t, dataDir)
   t.match(cli.said, { adopted: true, firstStart: false, connectionString: service.connectionString })
   await service.leave()
   t.same(await ask(service.connectionString, 'select 1'), [1], 'the other one still uses it')
   await end(cli.process, 'SIGTERM')
-  t.equal(await postmaster(dataDir), undefined)
+  t.equal(postmaster(dataDir), undefined)
 })
 
 await t.test('users that start at the same moment on an empty folder share one server', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const [first, ...others] = await Promise.all([1, 2, 3].map(() => member(t, dataDir)))
   t.strictSame(others.map(({ said }) => said.connectionString), [first?.said.connectionString, first?.said.connectionString])
   const all = [first, ...others]
   t.equal(all.filter((one) => one?.said.firstStart).length, 1, 'one made the database')
   t.equal(all.filter((one) => one?.said.adopted === false).length, 1, 'one started the server')
   for (const one of all) if (one !== undefined) await end(one.process, 'SIGTERM')
-  t.equal(await postmaster(dataDir), undefined)
+  t.equal(postmaster(dataDir), undefined)
 })
 
 await t.test('users may come while the last one leaves', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   let current = await join(dataDir)
   for (let round = 0; round < 8; round += 1) {
     const [next, other] = await Promise.all([join(dataDir), sleep(round * 4).then(() => join(dataDir)), current.leave()])
@@ -94,33 +94,33 @@ await t.test('users may come while the last one leaves', async (t) => {
     current = await join(dataDir)
   }
   await current.leave()
-  t.equal(await postmaster(dataDir), undefined)
+  t.equal(postmaster(dataDir), undefined)
 })
 
 await t.test('the server is in no process group of ours', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const server = await join(dataDir)
   const groupOf = (pid: number) => spawnSync('ps', ['-o', 'pgid=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim()
-  const pid = await livingPostmaster(dataDir)
+  const pid = livingPostmaster(dataDir)
   t.equal(groupOf(pid), String(pid))
   await server.leave()
 })
 
 await t.test('a server that a killed process left over is adopted', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const killed = await member(t, dataDir)
   t.match(killed.said, { adopted: false, firstStart: true })
-  const pid = await livingPostmaster(dataDir)
+  const pid = livingPostmaster(dataDir)
   await end(killed.process, 'SIGKILL')
   const server = await join(dataDir)
   t.match(server, { adopted: true, firstStart: false, connectionString: killed.said.connectionString })
-  t.equal(await livingPostmaster(dataDir), pid)
+  t.equal(livingPostmaster(dataDir), pid)
   await server.leave()
-  t.equal(await postmaster(dataDir), undefined)
+  t.equal(postmaster(dataDir), undefined)
 })
 
 await t.test('a killed server comes back within 5 s, on its port, with all that was committed', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const said: string[] = []
   const server = await join(dataDir, {}, { serverSettings: {}, log: (message) => said.push(message) })
   const pool = new pg.Pool({ connectionString: server.connectionString })
@@ -129,10 +129,10 @@ await t.test('a killed server comes back within 5 s, on its port, with all that 
   const outagesMs: number[] = []
   for (let round = 1; round <= 3; round += 1) {
     await pool.query('insert into acknowledged values ($1)', [round])
-    const killed = await livingPostmaster(dataDir)
+    const killed = livingPostmaster(dataDir)
     process.kill(killed, 'SIGKILL')
     const killedAt = Date.now()
-    while ((await postmaster(dataDir))?.pid === killed) await sleep(5)
+    while (postmaster(dataDir)?.pid === killed) await sleep(5)
     let rows: unknown[] | undefined
     while (rows === undefined) {
       rows = await pool.query<{ round: number }>('select round from acknowledged').then((found) => found.rows, () => undefined)
@@ -146,14 +146,14 @@ await t.test('a killed server comes back within 5 s, on its port, with all that 
   t.match(said.join('\n'), /gone: starting it again[^]*is back/)
   await pool.end()
   await server.leave()
-  t.equal(await postmaster(dataDir), undefined, 'who brought it back can still stop it')
+  t.equal(postmaster(dataDir), undefined, 'who brought it back can still stop it')
 })
 
 await t.test('a lock file that names some other process by now does not keep the server down', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const killed = await member(t, dataDir)
-  const file = path.join((await layoutOf(dataDir)).cluster, 'postmaster.pid')
-  const pid = await livingPostmaster(dataDir)
+  const file = path.join(layoutOf(dataDir).cluster, 'postmaster.pid')
+  const pid = livingPostmaster(dataDir)
   await end(killed.process, 'SIGKILL')
   process.kill(pid, 'SIGKILL')
   writeFileSync(file, readFileSync(file, 'utf8').replace(/^\d+/, String(process.pid)))
@@ -163,22 +163,22 @@ await t.test('a lock file that names some other process by now does not keep the
 })
 
 await t.test('a process killed while it makes the database leaves nothing in the way', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const starting = spawn(process.execPath, [memberScript, dataDir], { stdio: 'ignore' })
   const namesIn = (folder: string) => (existsSync(folder) ? readdirSync(folder) : [])
-  const isAtIt = async () => namesIn((await layoutOf(dataDir)).home).some((name) => name.startsWith('postgres.new-'))
-  while (!(await isAtIt())) await sleep(5)
+  const isAtIt = () => namesIn(layoutOf(dataDir).home).some((name) => name.startsWith('postgres.new-'))
+  while (!isAtIt()) await sleep(5)
   await end(starting, 'SIGKILL')
-  t.notOk(existsSync((await layoutOf(dataDir)).cluster), 'half a database never stands in its place')
+  t.notOk(existsSync(layoutOf(dataDir).cluster), 'half a database never stands in its place')
   const server = await join(dataDir)
   t.equal(server.firstStart, true)
   await server.leave()
 })
 
 await t.test('a paused server does not hold up a process that ends', async (t) => {
-  const dataDir = dataFolder(t)
+  const dataDir = privateFolder(t)
   const server = await join(dataDir)
-  const pid = await livingPostmaster(dataDir)
+  const pid = livingPostmaster(dataDir)
   const children = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' }).stdout.trim().split(/\s+/).map(Number)
   for (const one of [pid, ...children]) process.kill(one, 'SIGSTOP')
   const startedAt = Date.now()

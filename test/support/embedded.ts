@@ -9,7 +9,7 @@ import pg from 'pg'
 import type { Test } from 'tap'
 import { packageRoot } from '../../src/package-root.js'
 import { EmbeddedServerError, joinEmbeddedServer } from '../../src/repository/embedded/index.js'
-import type { JoinOptions } from '../../src/repository/embedded/index.js'
+import type { EmbeddedServer, JoinOptions } from '../../src/repository/embedded/index.js'
 import { layoutOf } from '../../src/repository/embedded/layout.js'
 import { thisMachine } from '../../src/repository/embedded/machine.js'
 import type { Machine } from '../../src/repository/embedded/machine.js'
@@ -21,23 +21,33 @@ import { stopServer } from '../../src/repository/embedded/server.js'
  * A data directory that is not there yet; its server goes with it. It will be closed to others, but the folder
  * that it is in may be passed, and gives refuge where root has no other way.
  */
-export function dataFolder(t: Test): string {
+export function privateFolder(t: Test): string {
   const parent = mkdtempSync(path.join(tmpdir(), 'tessera-embedded-'))
   chmodSync(parent, 0o711)
   t.teardown(async () => {
+    for (const server of joined) await server.leave() // a test that failed half way has not
     const folders = readdirSync(parent, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-    for (const { name } of folders) await stopServer(await layoutOf(path.join(parent, name)))
+    for (const { name } of folders) {
+      const layout = layoutOf(path.join(parent, name))
+      await stopServer(layout)
+      rmSync(layout.home, { recursive: true, force: true })
+    }
     rmSync(parent, { recursive: true, force: true })
   })
   return path.join(parent, 'data')
 }
 
 /** As the service does it, but quickly, and without leaving the folder that the data directory is in. */
-export const join = (dataDir: string, machine?: Partial<Machine>, options?: Partial<JoinOptions>) =>
-  joinEmbeddedServer(
+export async function join(dataDir: string, machine?: Partial<Machine>, options?: Partial<JoinOptions>): Promise<EmbeddedServer> {
+  const server = await joinEmbeddedServer(
     { dataDir, log: () => undefined, serverSettings: { fsync: 'off' }, ...options },
     { ...thisMachine(), refuges: [path.dirname(dataDir)], ...machine },
   )
+  joined.add(server)
+  return server
+}
+
+const joined = new Set<EmbeddedServer>()
 
 /** All values of all rows. */
 export async function ask(connectionString: string, sql: string): Promise<unknown[]> {
@@ -47,13 +57,11 @@ export async function ask(connectionString: string, sql: string): Promise<unknow
   return rows.flatMap((row) => Object.values(row))
 }
 
-export async function postmaster(dataDir: string): Promise<PidFile | undefined> {
-  return readPidFile((await layoutOf(dataDir)).cluster)
-}
+export const postmaster = (dataDir: string): PidFile | undefined => readPidFile(layoutOf(dataDir).cluster)
 
 /** The process number of the server that runs. */
-export async function livingPostmaster(dataDir: string): Promise<number> {
-  const file = await postmaster(dataDir)
+export function livingPostmaster(dataDir: string): number {
+  const file = postmaster(dataDir)
   if (file === undefined || !isLivingServer(file)) throw new Error('no server is running')
   return file.pid
 }

@@ -51,7 +51,7 @@ export async function comeIn(door: Door, before?: Pick<Entrance, 'port' | 'arran
   let obstacle: string | undefined
   let arrangement = before?.arrangement
   for (const deadline = Date.now() + patienceMs; Date.now() < deadline; ) {
-    const layout = await layoutOf(door.dataDir)
+    const layout = layoutOf(door.dataDir)
     const found = readPidFile(layout.cluster)
     if (found !== undefined && isLivingServer(found)) {
       const membership = found.status === 'ready' ? await enter(found.port, door.secret) : undefined

@@ -60,7 +60,7 @@ async function join(options: JoinOptions, machine: Machine): Promise<EmbeddedSer
   const { log, database = 'tessera', serverSettings: settings = {} } = options
   const dataDir = path.resolve(options.dataDir)
   await prepareDataFolder(dataDir)
-  const layout = await layoutOf(dataDir)
+  const layout = layoutOf(dataDir)
   await finishMove(layout)
   const isThere = await hasCluster(layout, machine.binaries)
   const secret = await secretOf(layout, !isThere)

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { codeOf } from './error.js'
 
@@ -18,10 +18,10 @@ export interface Layout {
   readonly location: string
 }
 
-export async function layoutOf(dataDir: string): Promise<Layout> {
+export function layoutOf(dataDir: string): Layout {
   const folder = path.resolve(dataDir)
   const location = path.join(folder, 'postgres-location')
-  return layoutWith(folder, (await readLocation(location)) ?? folder)
+  return layoutWith(folder, readLocation(location) ?? folder)
 }
 
 /** The same data directory with its cluster elsewhere. */
@@ -37,9 +37,9 @@ export function layoutWith(dataDir: string, home: string): Layout {
   }
 }
 
-async function readLocation(file: string): Promise<string | undefined> {
+function readLocation(file: string): string | undefined {
   try {
-    return (await readFile(file, 'utf8')).trim()
+    return readFileSync(file, 'utf8').trim()
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error

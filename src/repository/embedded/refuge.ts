@@ -32,7 +32,7 @@ export async function settleIn(home: string, { dataDir, location }: Layout): Pro
   } finally {
     await rm(draft, { force: true })
   }
-  const layout = await layoutOf(dataDir)
+  const layout = layoutOf(dataDir)
   await finishMove(layout)
   return layout
 }
