@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -160,6 +160,43 @@ await t.test('a lock file that names some other process by now does not keep the
   const server = await join(dataDir)
   t.same(await ask(server.connectionString, 'select 1'), [1])
   await server.leave()
+})
+
+await t.test('nor does one that names the server of another checkout', async (t) => {
+  const [dataDir, otherDir] = [privateFolder(t), privateFolder(t)]
+  const [killed, other] = await Promise.all([member(t, dataDir), join(otherDir)])
+  const file = path.join(layoutOf(dataDir).cluster, 'postmaster.pid')
+  const pid = livingPostmaster(dataDir)
+  await end(killed.process, 'SIGKILL')
+  process.kill(pid, 'SIGKILL')
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/^\d+/, String(livingPostmaster(otherDir))))
+  const server = await join(dataDir)
+  t.same(await ask(server.connectionString, 'select 1'), [1])
+  await server.leave()
+  t.same(await ask(other.connectionString, 'select 1'), [1])
+  await other.leave()
+})
+
+await t.test('a database that is taken away is not replaced by an empty one', async (t) => {
+  const dataDir = privateFolder(t)
+  const said: string[] = []
+  const server = await join(dataDir, {}, { log: (message) => said.push(message) })
+  const { cluster } = layoutOf(dataDir)
+  const pid = livingPostmaster(dataDir)
+  renameSync(cluster, `${cluster}.away`)
+  process.kill(pid, 'SIGKILL')
+  while (!said.some((message) => message.endsWith('is gone: bring it back.'))) await sleep(10)
+  t.notOk(existsSync(cluster))
+  renameSync(`${cluster}.away`, cluster)
+  while (!said.some((message) => message.endsWith('is back'))) await sleep(10)
+  t.same(await ask(server.connectionString, 'select 1'), [1])
+
+  const secondPid = livingPostmaster(dataDir)
+  renameSync(cluster, `${cluster}.away`)
+  process.kill(secondPid, 'SIGKILL')
+  const startedAt = Date.now()
+  await server.leave()
+  t.ok(Date.now() - startedAt < 10_000, 'who waits for it can leave')
 })
 
 await t.test('a process killed while it makes the database leaves nothing in the way', async (t) => {

@@ -62,7 +62,7 @@ export const postmaster = (dataDir: string): PidFile | undefined => readPidFile(
 /** The process number of the server that runs. */
 export function livingPostmaster(dataDir: string): number {
   const file = postmaster(dataDir)
-  if (file === undefined || !isLivingServer(file)) throw new Error('no server is running')
+  if (file === undefined || !isLivingServer(layoutOf(dataDir).cluster, file)) throw new Error('no server is running')
   return file.pid
 }
 

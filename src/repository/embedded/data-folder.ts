@@ -41,6 +41,7 @@ export async function secretOf(layout: Layout, mayMake: boolean): Promise<string
       await writeFile(draft, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flag: 'wx', flush: true })
       await giveToOwnerOf(layout.dataDir, draft)
       await link(draft, layout.secret)
+      await flush(layout.dataDir)
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error
     } finally {
@@ -75,14 +76,25 @@ export async function flush(file: string): Promise<void> {
 }
 
 /** Part of a name that tells later starts whose unfinished work this is. */
-export const temporaryEnding = (): string => `${process.pid}-${randomBytes(4).toString('hex')}`
+export function temporaryEnding(): string {
+  const ending = `${process.pid}-${randomBytes(4).toString('hex')}`
+  endingsOfOurs.add(ending)
+  return ending
+}
+
+/** In a container every life of a process may have the same number. */
+const endingsOfOurs = new Set<string>()
 
 /** Takes away what processes that died in the middle of something left in `folder`. */
 export async function sweepUnfinished(folder: string, prefix: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    const ownerPid = name.startsWith(prefix) ? /^(\d+)-[0-9a-f]{8}$/.exec(name.slice(prefix.length))?.[1] : undefined
-    if (ownerPid === undefined || isAlive(Number(ownerPid))) continue
+    if (!name.startsWith(prefix) || isUnderWay(name.slice(prefix.length))) continue
     // A program that outlived its starter may still be writing there: another start will manage.
     await rm(path.join(folder, name), { recursive: true, force: true }).catch(() => undefined)
   }
+}
+
+function isUnderWay(ending: string): boolean {
+  const ownerPid = Number(/^(\d+)-[0-9a-f]{8}$/.exec(ending)?.[1])
+  return ownerPid === process.pid ? endingsOfOurs.has(ending) : Number.isNaN(ownerPid) || isAlive(ownerPid)
 }

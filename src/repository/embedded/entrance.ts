@@ -53,12 +53,14 @@ export async function comeIn(door: Door, before?: Pick<Entrance, 'port' | 'arran
   for (const deadline = Date.now() + patienceMs; Date.now() < deadline; ) {
     const layout = layoutOf(door.dataDir)
     const found = readPidFile(layout.cluster)
-    if (found !== undefined && isLivingServer(found)) {
-      const membership = found.status === 'ready' ? await enter(found.port, door.secret) : undefined
-      if (membership !== undefined) return { membership, layout, port: found.port, arrangement, started, created }
+    if (found !== undefined && isLivingServer(layout.cluster, found)) {
+      const answer = found.status === 'ready' ? await enter(found.port, door.secret) : { obstacle: `it is ${found.status}` }
+      if ('leave' in answer) return { membership: answer, layout, port: found.port, arrangement, started, created }
+      obstacle = answer.obstacle
       await sleep(lookAgainMs)
     } else {
       if (arrangement?.layout.home !== layout.home) arrangement = await arrange(layout, door.machine)
+      if (before !== undefined) await requireCluster(layout, door.machine)
       const attempt = await start(door, arrangement, found, before?.port ?? found?.port)
       created ||= attempt.created
       started = attempt.obstacle === undefined
@@ -70,6 +72,11 @@ export async function comeIn(door: Door, before?: Pick<Entrance, 'port' | 'arran
     `The embedded PostgreSQL of ${door.dataDir} cannot be reached after ${patienceMs / 1000} s ` +
       `(${obstacle ?? 'it does not answer'}): see postgres.log there.`,
   )
+}
+
+/** Whoever takes the database away from under a running service shall not be given an empty one. */
+async function requireCluster(layout: Layout, { binaries }: Machine): Promise<void> {
+  if (!(await hasCluster(layout, binaries))) throw new EmbeddedServerError(`The database in ${layout.cluster} is gone: bring it back.`)
 }
 
 interface Attempt {

@@ -8,7 +8,7 @@ import { EmbeddedServerError, textOf } from './error.js'
 import { layoutOf } from './layout.js'
 import { thisMachine } from './machine.js'
 import type { Machine } from './machine.js'
-import { connectionStringFor } from './membership.js'
+import { connectionStringFor, within } from './membership.js'
 import { finishMove } from './refuge.js'
 import { stopServer } from './server.js'
 
@@ -36,6 +36,7 @@ export interface JoinOptions {
 }
 
 const healPauseMs = 500
+const leaveMs = 9_000
 
 /**
  * Comes to the embedded PostgreSQL of a data directory as one of its users, and starts it if nobody has.
@@ -67,13 +68,15 @@ async function join(options: JoinOptions, machine: Machine): Promise<EmbeddedSer
   const door: Door = { dataDir, secret, machine, settings, log }
 
   const entrance = await comeIn(door)
-  await entrance.membership.provideDatabase(secret, database)
-  return {
-    connectionString: connectionStringFor(entrance.port, secret, database),
-    adopted: !entrance.started,
-    firstStart: entrance.created,
-    leave: stayUntilLeave(door, entrance),
+  const leave = stayUntilLeave(door, entrance)
+  try {
+    await entrance.membership.provideDatabase(secret, database)
+  } catch (error) {
+    await leave()
+    throw error
   }
+  const connectionString = connectionStringFor(entrance.port, secret, database)
+  return { connectionString, adopted: !entrance.started, firstStart: entrance.created, leave }
 }
 
 /** Keeps our place at the server, through its deaths. @returns the way out */
@@ -109,8 +112,8 @@ function stayUntilLeave(door: Door, first: Entrance): () => Promise<void> {
   }
   const leave = async () => {
     leaving = true
-    await healing
-    await current.membership.leave(() => stopServer(current.layout))
+    const gone = healing.then(() => current.membership.leave(() => stopServer(current.layout)))
+    await within(leaveMs, gone, undefined) // a server that does not come back must not hold us up
   }
   watch()
   return () => (left ??= leave())

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { superuser } from './cluster.js'
-import { EmbeddedServerError, codeOf } from './error.js'
+import { EmbeddedServerError, codeOf, textOf } from './error.js'
 
 /** Every user of the server holds this lock shared, in the database `postgres`; who can take it alone may stop the server. */
 const lockKey = 7_377_235_001
@@ -17,6 +17,11 @@ export function connectionStringFor(port: number, secret: string, database: stri
   return `postgres://${serviceRole}:${servicePassword(secret)}@127.0.0.1:${port}/${encodeURIComponent(database)}?sslmode=disable`
 }
 
+/** Why one has to look again. */
+export interface Obstacle {
+  readonly obstacle: string
+}
+
 /** One user's place at the server. */
 export interface Membership {
   /** Settles when the connection ends, for whatever reason. */
@@ -28,10 +33,10 @@ export interface Membership {
 }
 
 /**
- * @returns undefined when there is nobody to talk to, or the server is about to stop: look again
+ * @returns a place, or what stood in the way and passes: there is nobody to talk to, or the server is about to stop
  * @throws EmbeddedServerError when the server does not know our password
  */
-export async function enter(port: number, secret: string): Promise<Membership | undefined> {
+export async function enter(port: number, secret: string): Promise<Membership | Obstacle> {
   const client = new pg.Client({
     host: '127.0.0.1',
     port,
@@ -42,6 +47,7 @@ export async function enter(port: number, secret: string): Promise<Membership | 
     keepAlive: true,
     application_name: 'tessera member',
     connectionTimeoutMillis: 5_000,
+    query_timeout: 30_000,
   })
   const ended = new Promise<void>((resolve) => client.once('end', () => { resolve() }))
   client.on('error', () => undefined) // `ended` tells it
@@ -49,16 +55,18 @@ export async function enter(port: number, secret: string): Promise<Membership | 
     await client.connect()
     const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock_shared($1) as taken', [lockKey])
     if (rows[0]?.taken) return membershipOf(client, ended)
+    await close(client)
+    return { obstacle: 'it is being stopped' }
   } catch (error) {
+    await close(client)
     if (codeOf(error) === '28P01') {
       throw new EmbeddedServerError(
         `The server on port ${port} refuses the password of this data directory: put back the file postgres-password that belongs to it.`,
         { cause: error },
       )
     }
+    return { obstacle: textOf(error) }
   }
-  await close(client)
-  return undefined
 }
 
 function membershipOf(client: pg.Client, ended: Promise<void>): Membership {
@@ -92,7 +100,7 @@ async function close(client: pg.Client): Promise<void> {
 }
 
 /** A paused server answers nothing, and must not hold up a process that wants to end. */
-const within = <T>(milliseconds: number, answer: Promise<T>, otherwise: T): Promise<T> =>
+export const within = <T>(milliseconds: number, answer: Promise<T>, otherwise: T): Promise<T> =>
   Promise.race([answer, sleep(milliseconds, otherwise, { ref: false })])
 
 async function provideDatabase(client: pg.Client, secret: string, database: string): Promise<void> {

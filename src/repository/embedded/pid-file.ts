@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { codeOf } from './error.js'
 
@@ -37,12 +37,22 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** A process number is given out again: after a restart of the machine it may belong to anything. */
-export function isLivingServer({ pid }: PidFile): boolean {
+/**
+ * Whether the server of this cluster runs. A process number is given out again: after a restart of the machine it
+ * may belong to anything, the server of another cluster included.
+ */
+export function isLivingServer(cluster: string, { pid }: PidFile): boolean {
   if (!isAlive(pid)) return false
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres') // empty for a dead one that nobody has buried
+    // Empty for a dead process that nobody has buried.
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres') && worksIn(cluster, pid)
   } catch {
     return true // no /proc on this system, or it is hidden from us
   }
+}
+
+/** A server works in its cluster's folder, by whatever path it was called. */
+function worksIn(cluster: string, pid: number): boolean {
+  const [there, here] = [statSync(`/proc/${pid}/cwd`), statSync(cluster)]
+  return there.dev === here.dev && there.ino === here.ino
 }

@@ -74,6 +74,7 @@ function serverArguments({ cluster }: Layout, { port, settings }: StartOptions):
     timezone: 'UTC',
     log_timezone: 'UTC',
     log_line_prefix: '%m [%p] ',
+    log_checkpoints: 'off',
     // Statements and details can hold what people typed, and secrets: neither reaches the log.
     log_min_error_statement: 'panic',
     log_error_verbosity: 'terse',
@@ -99,7 +100,7 @@ const logSince = async ({ log }: Layout, start: number): Promise<string> =>
 /** Stops the server the fast way (it ends its connections and saves its state), and waits until it is gone. */
 export async function stopServer({ cluster }: Layout): Promise<void> {
   const running = readPidFile(cluster)
-  if (running === undefined || !isLivingServer(running)) return
+  if (running === undefined || !isLivingServer(cluster, running)) return
   signal(running, 'SIGINT')
   if (await isGoneWithin(running, cluster, fastStopMs)) return
   signal(running, 'SIGQUIT') // at once; the next start recovers what was committed
@@ -117,7 +118,7 @@ function signal({ pid }: PidFile, name: 'SIGINT' | 'SIGQUIT'): void {
 
 async function isGoneWithin(server: PidFile, cluster: string, milliseconds: number): Promise<boolean> {
   for (const deadline = Date.now() + milliseconds; Date.now() < deadline; ) {
-    if (readPidFile(cluster)?.pid !== server.pid || !isLivingServer(server)) return true
+    if (readPidFile(cluster)?.pid !== server.pid || !isLivingServer(cluster, server)) return true
     await sleep(pollMs)
   }
   return false
