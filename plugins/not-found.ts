@@ -14,7 +14,9 @@ function notFoundPlugin(app: FastifyInstance, _options: object, done: () => void
     const path = pathOf(request.url)
     // OPTIONS is left out: the preflight route of CORS matches every path.
     const allow = [...methods].filter((method) => method !== 'OPTIONS' && knows(app, method, path))
-    return allow.length > 0 ? new AuthError('method_not_allowed', { allow }) : new AuthError('not_found')
+    // A route that knows the method and finds nothing (a file that is not there) has said what there is to say.
+    const isOther = allow.length > 0 && !allow.some((method) => method === request.method)
+    return isOther ? new AuthError('method_not_allowed', { allow }) : new AuthError('not_found')
   }
 
   // At once, before a body is looked at: what is not there has no opinion on media types.

@@ -24,6 +24,7 @@ const frameworkErrors: Readonly<Record<string, (error: object) => AuthError>> = 
   FST_ERR_BAD_URL: () => malformed('The path is not a valid URL'),
   FST_ERR_NOT_FOUND: () => new AuthError('not_found'),
   FST_ERR_MAX_PARAM_LENGTH: () => new AuthError('not_found'),
+  FST_STATIC_FORBIDDEN_PATH: () => new AuthError('not_found'),
   FST_ERR_CTP_BODY_TOO_LARGE: () => new AuthError('content_too_large'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () => new AuthError('unsupported_media_type'),
   FST_ERR_ROUTE_MISSING_CONTENT_TYPE: () => new AuthError('unsupported_media_type'),

@@ -49,4 +49,15 @@ export const IntrospectAnswer = Type.Object({
 export const RevokeBody = Type.Object({ token: text(longestToken), token_type_hint: Type.Optional(text(100)), ...clientMembers })
 
 /** RFC 6749 §5.2. */
-export const OAuthError = Type.Object({ error: Type.String(), error_description: Type.Optional(Type.String()) })
+const Failure = (description: string) => Type.Object({ error: Type.String(), error_description: Type.Optional(Type.String()) }, { description })
+
+export const failures = {
+  400: Failure('`invalid_request`, `invalid_grant`, `invalid_scope`, `unsupported_grant_type`: what is wrong with the request.'),
+  401: Failure('`invalid_client` or `invalid_token`: no credential, or a bad one. See `WWW-Authenticate`.'),
+  403: Failure('`insufficient_scope`: the caller may not do this.'),
+  413: Failure('The body is too large.'),
+  415: Failure('Another media type.'),
+  429: Failure('Too many requests: see `Retry-After`.'),
+  500: Failure('`server_error`'),
+  503: Failure('`temporarily_unavailable`: see `Retry-After`.'),
+}

@@ -15,6 +15,7 @@ import housekeeping from '../plugins/housekeeping.js'
 import identity from '../plugins/identity.js'
 import oauth from '../plugins/oauth.js'
 import notFound from '../plugins/not-found.js'
+import openapi from '../plugins/openapi.js'
 import rateLimit from '../plugins/rate-limit.js'
 import refreshRotation from '../plugins/refresh-rotation.js'
 import requestLog from '../plugins/request-log.js'
@@ -52,6 +53,7 @@ import { createRevocationFeed, databaseTime, sweep } from './repository/index.js
 import { pendingMigrations } from './repository/migrate.js'
 import { connectRedis } from './redis.js'
 import { serverOptions } from './server-options.js'
+import { version } from './version.js'
 
 export interface AppOptions {
   /** The server that listens already. */
@@ -74,6 +76,7 @@ export async function buildApp(config: Config, core: Core, options: AppOptions =
     { prefix: '/oauth/', shape: oauthErrors },
     ...doors.flatMap(shapesOf),
   ])
+  await app.register(openapi, { config, version: version() })
   await registerIdentity(app, config, core)
   for (const { routes } of doors) await app.register(routes)
   await app.register(account)

@@ -3,10 +3,12 @@ import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import { bodyFailures, DisableTfaBody, Done, WrongOtp } from '../../schemas/account.js'
+import { session } from './security.js'
 
 const schema = {
   summary: 'Ask for no second factor any more',
   tags: ['account'],
+  security: session,
   operationId: 'disableTfa',
   body: DisableTfaBody,
   response: { 204: Done('The secret and the recovery codes are forgotten.'), ...bodyFailures, 401: WrongOtp },

@@ -3,10 +3,12 @@ import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import { bodyFailures, EnableTfaAnswer, EnableTfaBody, WrongOtp } from '../../schemas/account.js'
+import { session } from './security.js'
 
 const schema = {
   summary: 'Ask for a second factor at every login from now on',
   tags: ['account'],
+  security: session,
   operationId: 'enableTfa',
   body: EnableTfaBody,
   response: { 200: EnableTfaAnswer, ...bodyFailures, 401: WrongOtp },

@@ -2,10 +2,12 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import { Done, failures } from '../../schemas/account.js'
+import { session } from './security.js'
 
 const schema = {
   summary: 'End every session of mine but the one that asks',
   tags: ['account'],
+  security: session,
   operationId: 'endOtherSessions',
   response: { 204: Done('All others are over.'), ...failures },
 }

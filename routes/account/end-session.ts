@@ -2,10 +2,12 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import { Done, failures, NoSuchSession, SessionParams } from '../../schemas/account.js'
+import { session } from './security.js'
 
 const schema = {
   summary: 'End one of my sessions, with all its tokens',
   tags: ['account'],
+  security: session,
   operationId: 'endSession',
   params: SessionParams,
   response: { 204: Done('It is over.'), ...failures, 404: NoSuchSession },

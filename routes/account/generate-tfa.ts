@@ -3,10 +3,12 @@ import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import { bodyFailures, GenerateTfaAnswer, GenerateTfaBody, WrongPassword } from '../../schemas/account.js'
+import { session } from './security.js'
 
 const schema = {
   summary: 'Generate a secret for an authenticator; nothing changes until it is enabled',
   tags: ['account'],
+  security: session,
   operationId: 'generateTfa',
   body: GenerateTfaBody,
   response: { 200: GenerateTfaAnswer, ...bodyFailures, 401: WrongPassword },

@@ -1,10 +1,12 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { failures, SessionsAnswer } from '../../schemas/account.js'
+import { sessionToRead } from './security.js'
 
 const schema = {
   summary: 'Where I am logged in',
   tags: ['account'],
+  security: sessionToRead,
   operationId: 'listSessions',
   response: { 200: SessionsAnswer, ...failures },
 }

@@ -3,10 +3,12 @@ import { principalOf } from '../../plugins/authenticate.js'
 import { failures, MeAnswer } from '../../schemas/account.js'
 import { AuthError } from '../../src/domain/errors.js'
 import type { Principal } from '../../src/domain/model.js'
+import { anybodyToRead } from './security.js'
 
 const schema = {
   summary: 'Who I am',
   tags: ['account'],
+  security: anybodyToRead,
   operationId: 'readMe',
   response: { 200: MeAnswer, ...failures },
 }

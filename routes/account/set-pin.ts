@@ -3,10 +3,12 @@ import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import { bodyFailures, Done, SetPinBody, WrongPassword } from '../../schemas/account.js'
+import { session } from './security.js'
 
 const schema = {
   summary: 'Set the PIN; every other session ends',
   tags: ['account'],
+  security: session,
   operationId: 'setPin',
   body: SetPinBody,
   response: { 204: Done('The PIN is set, and every other session is over.'), ...bodyFailures, 401: WrongPassword },

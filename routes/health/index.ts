@@ -1,9 +1,9 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { AliveAnswer, NotReadyAnswer, ReadyAnswer } from '../../schemas/health.js'
-import { ProblemDetails } from '../../schemas/problem.js'
+import { problems } from '../../schemas/problem.js'
 
 const tags = ['health']
-const failures = { 400: ProblemDetails, 500: ProblemDetails }
+const failures = { 400: problems[400], 500: problems[500] }
 
 const schemas = {
   live: { summary: 'Whether the process should be left running', tags, operationId: 'live', response: { 200: AliveAnswer, ...failures } },

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { startCursor } from '../../src/domain/revocation-log.js'
-import { ProblemDetails } from '../../schemas/problem.js'
+import { Problem, problems } from '../../schemas/problem.js'
 import { RevocationsAnswer, RevocationsQuery } from '../../schemas/revocations.js'
 
 /** The feed for verifiers in other services: what ended since they last asked, by long poll, from memory. */
@@ -15,7 +15,7 @@ export const revocationRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
         operationId: 'listRevocations',
         security: [{ bearer: [] }, { apiKey: [] }],
         querystring: RevocationsQuery,
-        response: { 200: RevocationsAnswer, 400: ProblemDetails, 401: ProblemDetails, 403: ProblemDetails, 429: ProblemDetails, 503: ProblemDetails },
+        response: { 200: RevocationsAnswer, ...problems, 401: Problem('No credential, or a bad one. See `WWW-Authenticate`.'), 403: Problem('The scope `revocations` is needed.') },
       },
     },
     async (request) => {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type Static } from '@sinclair/typebox'
 import { isForeign, safeMethods } from '../../plugins/cross-site.js'
 import { extractCredential } from '../../plugins/token-extraction.js'
-import { ProblemDetails } from '../../schemas/problem.js'
+import { Problem, problems } from '../../schemas/problem.js'
 import { VerifyQuery } from '../../schemas/verify.js'
 import { AuthError } from '../../src/domain/errors.js'
 import type { Principal } from '../../src/domain/model.js'
@@ -20,7 +20,12 @@ const schema = {
   description: 'Any method. The answer is in the headers `X-Auth-User`, `-Username`, `-Email`, `-Session`, `-Scopes`, `-Method` and, on request, `-Token`.',
   security,
   querystring: VerifyQuery,
-  response: { 200: Type.String({ description: 'Empty: the answer is in the headers.' }), 400: ProblemDetails, 401: ProblemDetails, 403: ProblemDetails, 429: ProblemDetails, 503: ProblemDetails },
+  response: {
+    200: Type.String({ description: 'Empty: the answer is in the headers.' }),
+    ...problems,
+    401: Problem('No credential, or a bad one. See `WWW-Authenticate`.'),
+    403: Problem('The scope or role that this path takes is not held, or a foreign page asks.'),
+  },
 }
 
 /** For nginx `auth_request`, Traefik ForwardAuth, Caddy `forward_auth`, Envoy `ext_authz` (docs/gateways.md). */
@@ -53,7 +58,10 @@ export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
     if (!isSafe && isForeign(request, fastify.config)) throw new AuthError('cross_site')
   }
 
-  fastify.all('/verify', { schema: { ...schema, operationId: 'verify' } }, verify)
+  fastify.get('/verify', { schema: { ...schema, operationId: 'verify' } }, verify)
+  const others = fastify.supportedMethods.filter((method) => method !== 'GET' && method !== 'HEAD')
+  // Described once: the answer is the same.
+  fastify.route({ method: others, url: '/verify', schema: { ...schema, hide: true }, handler: verify })
   fastify.all('/verify/*', { schema: { ...schema, hide: true } }, verify)
   return Promise.resolve()
 }

@@ -1,4 +1,5 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { problems } from '../../schemas/problem.js'
 import { KeySet, Metadata } from '../../schemas/well-known.js'
 import { jwksMaxAgeSeconds } from '../../src/domain/signing-keys.js'
 import { authorizationServerMetadata, openidProviderMetadata } from './metadata.js'
@@ -6,9 +7,9 @@ import { authorizationServerMetadata, openidProviderMetadata } from './metadata.
 const tags = ['well-known']
 
 const schemas = {
-  keys: { summary: 'The public keys that verify our tokens', tags, operationId: 'publicKeys', response: { 200: { content: { 'application/jwk-set+json': { schema: KeySet } } } } },
-  openid: { summary: 'OpenID provider metadata', tags, operationId: 'openidConfiguration', response: { 200: Metadata } },
-  oauth: { summary: 'Authorization server metadata (RFC 8414)', tags, operationId: 'authorizationServerMetadata', response: { 200: Metadata } },
+  keys: { summary: 'The public keys that verify our tokens', tags, operationId: 'publicKeys', response: { 200: { content: { 'application/jwk-set+json': { schema: KeySet } } }, ...problems } },
+  openid: { summary: 'OpenID provider metadata', tags, operationId: 'openidConfiguration', response: { 200: Metadata, ...problems } },
+  oauth: { summary: 'Authorization server metadata (RFC 8414)', tags, operationId: 'authorizationServerMetadata', response: { 200: Metadata, ...problems } },
 }
 
 const maxAge = `public, max-age=${jwksMaxAgeSeconds}`
@@ -25,13 +26,13 @@ export const wellKnown: FastifyPluginCallbackTypebox = (app, _options, done) => 
     return { keys: app.signingKeys.published().map(({ publicJwk }) => publicJwk) }
   })
   app.get('/.well-known/openid-configuration', { schema: schemas.openid }, () => openidProviderMetadata(app))
-  for (const path of oauthPaths(app.config.publicUrl.path)) {
-    app.get(path, { schema: schemas.oauth }, () => authorizationServerMetadata(app))
-  }
+  const [path, ...samePaths] = oauthPaths(app.config.publicUrl.path)
+  app.get(path, { schema: schemas.oauth }, () => authorizationServerMetadata(app))
+  for (const same of samePaths) app.get(same, { schema: { ...schemas.oauth, hide: true } }, () => authorizationServerMetadata(app))
   done()
 }
 
 const oauthPath = '/.well-known/oauth-authorization-server'
 
 /** RFC 8414 §3.1: for an issuer with a path, clients ask for the path behind the well-known one. */
-const oauthPaths = (publicPath: string): string[] => [oauthPath, ...(/^(\/[\w.~-]+)+$/.test(publicPath) ? [oauthPath + publicPath] : [])]
+const oauthPaths = (publicPath: string): [string, ...string[]] => [oauthPath, ...(/^(\/[\w.~-]+)+$/.test(publicPath) ? [oauthPath + publicPath] : [])]
