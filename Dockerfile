@@ -32,6 +32,7 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
 COPY --from=build /image /app
 WORKDIR /app
 ENV NODE_ENV=production \
+    MALLOC_MMAP_THRESHOLD_=1048576 \
     HOST=0.0.0.0
 # `node` of the base image, by number, so that an orchestrator can see that it is not root.
 USER 1000:1000

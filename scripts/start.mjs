@@ -1,4 +1,5 @@
-// `npm start`: compiles what changed, then becomes the service.
+// `npm start`: compiles what changed, then becomes the service. MALLOC_MMAP_THRESHOLD_ in the npm script makes glibc give the
+// memory of each hash (19 MiB) back; left alone, it keeps that of every thread: 60 MB of an idle process.
 import { compile } from './compile.mjs'
 
 await compile()

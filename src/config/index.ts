@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import path from 'node:path'
 import type { DialectName } from '../domain/model.js'
-import { families, settings } from './settings.js'
+import { families, foreignNames, settings } from './settings.js'
 import type { Rate, Setting } from './kinds.js'
 
 export type { Rate } from './kinds.js'
@@ -86,7 +86,8 @@ const names = new Map<Setting<unknown>, string>(Object.entries(settings).map(([n
 
 const isSecret = (name: string): boolean => Object.entries(settings).some(([known, setting]) => known === name && setting.secret)
 
-const isDeclared = (name: string): boolean => name in settings || (name.endsWith('_FILE') && isSecret(name.slice(0, -'_FILE'.length)))
+const isDeclared = (name: string): boolean =>
+  name in settings || foreignNames.includes(name) || (name.endsWith('_FILE') && isSecret(name.slice(0, -'_FILE'.length)))
 
 function refuseUndeclaredNames(environment: Environment): void {
   const stranger = Object.keys(environment).find((name) => families.some((family) => name.startsWith(family)) && !isDeclared(name))

@@ -179,6 +179,7 @@ void t.test('a name that begins like ours and is not declared stops the start', 
   }
   t.match(refusal({ REFRESH_GRACE_SECONDS_FILE: '/x' }), /^REFRESH_GRACE_SECONDS_FILE is not/, 'only secrets come from files')
   t.equal(refusal({ HOME: '/root', DATABASE_HOST: 'x', PINENTRY: 'x', npm_config_x: 'y' }), 'accepted', 'other names are not ours')
+  t.equal(refusal({ REFRESH_TOKEN: 'x', ACCESS_TOKEN: 'y' }), 'accepted', 'what the shell example of source 001 exports')
   t.end()
 })
 
