@@ -114,15 +114,15 @@ export async function deleteApiKey(service: KeyStore, keyId: string, userId: str
 }
 
 /**
- * A new key of the same name, scopes and end; the old one lives on for the overlap.
+ * A new key of the same name, scopes and end; the old one lives on for the overlap. Who lost the answer rolls again.
  * @throws AuthError api_key_not_found | conflict
  */
 export async function rollApiKey(service: KeyStore, keyId: string, principal: SessionPrincipal, overlapSeconds: number, origin: Origin): Promise<CreatedApiKey> {
   const { userId } = principal
   const secret = newApiKeySecret()
   const key = await service.repository.transaction(async (tx) => {
-    const old = await tx.apiKeys.find(keyId, userId)
-    if (old === null || hasEnded(old, service.clock.now()) || !(await tx.apiKeys.expireWithin(keyId, userId, overlapSeconds))) throw new AuthError('api_key_not_found')
+    const old = await tx.apiKeys.retire(keyId, userId, overlapSeconds)
+    if (old === null) throw new AuthError('api_key_not_found')
     const { name, scopes, expiresAt } = old
     const stored = await insertKey(tx, { id: uuidv7(), userId, name, scopes, expiresAt, hash: hashOf(secret), hint: hintOf(secret) })
     await tx.revocations.announce({ kind: 'api_key', subject: keyId })

@@ -187,8 +187,11 @@ export interface ApiKeys {
   listAll(page: { after: string | null; limit: number }): Promise<ApiKey[]>
   /** @param userId null: whoever owns it. @returns false for an unknown key or another user's */
   delete(id: string, userId: string | null): Promise<boolean>
-  /** Brings the end of a key nearer. @returns false for an unknown key or another user's */
-  expireWithin(id: string, userId: string, seconds: number): Promise<boolean>
+  /**
+   * One statement: a key that lives ends within so many seconds, and never later than it would have.
+   * @returns the key with the end that it was made with, for its successor; null for an unknown key, another user's, or one that has ended
+   */
+  retire(id: string, userId: string, seconds: number): Promise<ApiKey | null>
   /** Batched; never moves `last_used_at` back. */
   touch(lastUsed: ReadonlyMap<string, Date>): Promise<void>
 }

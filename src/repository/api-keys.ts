@@ -34,10 +34,14 @@ const findByHash = `
 
 const selectKeys = `SELECT ${keyColumns} FROM api_keys k`
 
-/** The nearer end wins; `least` takes no notice of a key that had none. */
-const expireWithin = `
-  UPDATE api_keys SET expires_at = least(expires_at, tessera_now() + make_interval(secs => $3))
-  WHERE id = $1 AND user_id = $2`
+/** The nearer end wins; `least` takes no notice of a key that had none. Rolled again, a key still passes on the end it was made with. */
+const retire = `
+  UPDATE api_keys k SET
+    rolled = true,
+    own_expires_at = CASE WHEN k.rolled THEN k.own_expires_at ELSE k.expires_at END,
+    expires_at = least(k.expires_at, tessera_now() + make_interval(secs => $3))
+  WHERE k.id = $1 AND k.user_id = $2 AND ${live}
+  RETURNING ${keyColumns}, k.own_expires_at`
 
 /** Always in the order of the ids: two nodes that report at once wait for each other instead of standing in a circle. */
 const touch = `
@@ -92,7 +96,10 @@ export function createApiKeys(database: Database): ApiKeys {
         userId === null ? null : idToFind(userId),
       ]),
 
-    expireWithin: (id, userId, seconds) => changes(expireWithin, [idToFind(id), idToFind(userId), seconds]),
+    async retire(id, userId, seconds) {
+      const { rows: [row] } = await database.query<ApiKeyRow & { own_expires_at: Date | null }>(null, retire, [idToFind(id), idToFind(userId), seconds])
+      return row ? toApiKey({ ...row, expires_at: row.own_expires_at }) : null
+    },
 
     async touch(lastUsed) {
       if (lastUsed.size === 0) return

@@ -212,6 +212,15 @@ await t.test('a rolled key lives on for the overlap, its successor has its name,
   await verifier.verify(next.secret)
 })
 
+await t.test('who lost the answer rolls again, and gets a key that is no worse', async (t) => {
+  const { service, create, owner, clock } = await setUp(t)
+  const expiresAt = new Date(clock.now().getTime() + 90 * 86_400_000)
+  for (const end of [null, expiresAt]) {
+    const { key } = await create({ expiresAt: end })
+    for (let i = 0; i < 3; i += 1) t.same((await rollApiKey(service, key.id, principalOf(owner), 3600, origin)).key.expiresAt, end)
+  }
+})
+
 await t.test('an overlap never prolongs a key, none ends it at once, and a key that has ended is not rolled', async (t) => {
   const { service, verifier, create, owner, clock, hearTheWord } = await setUp(t)
   const short = await create({ expiresAt: new Date(clock.now().getTime() + 60_000) })

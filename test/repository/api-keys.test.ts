@@ -98,7 +98,7 @@ await t.test('another user\'s key is like an unknown one, but an operator reache
   const key = await insertKey(repository, jane)
   for (const id of [key.id, unknownId, ...malformedIds]) {
     t.equal(await apiKeys.find(id, john.id), null)
-    t.equal(await apiKeys.expireWithin(id, john.id, 0), false)
+    t.equal(await apiKeys.retire(id, john.id, 0), null)
     t.equal(await apiKeys.delete(id, john.id), false)
   }
   for (const userId of [unknownId, ...malformedIds]) {
@@ -111,22 +111,26 @@ await t.test('another user\'s key is like an unknown one, but an operator reache
   t.equal(await apiKeys.delete(key.id, null), true)
 })
 
-await t.test('the end of a key comes nearer, never later', async (t) => {
+await t.test('the end of a rolled key comes nearer, never later, and its own end is passed on', async (t) => {
   const { repository, clock } = await createTestRepository(t)
   const { apiKeys } = repository
   const owner = await insertUser(repository, 'jane')
-  const key = await insertKey(repository, owner)
-  const endsIn = async () => {
-    const end = (await apiKeys.find(key.id, owner.id))?.expiresAt
-    return end ? Math.round((end.getTime() - clock.now().getTime()) / 1000) : null
+  const expiresAt = new Date(clock.now().getTime() + 86_400_000)
+  for (const ownEnd of [null, expiresAt]) {
+    const key = await insertKey(repository, owner, { expiresAt: ownEnd })
+    const endsIn = async () => {
+      const end = (await apiKeys.find(key.id, owner.id))?.expiresAt
+      return end ? Math.round((end.getTime() - clock.now().getTime()) / 1000) : null
+    }
+    for (const [seconds, expected] of [[3600, 3600], [7200, 3600], [60, 60]] as const) {
+      t.match(await apiKeys.retire(key.id, owner.id, seconds), { id: key.id, name: 'deploy', expiresAt: ownEnd })
+      t.equal(await endsIn(), expected)
+      t.ok(await apiKeys.findByHash(key.hash))
+    }
+    t.match(await apiKeys.retire(key.id, owner.id, 0), { expiresAt: ownEnd })
+    t.equal(await apiKeys.findByHash(key.hash), null)
+    t.equal(await apiKeys.retire(key.id, owner.id, 0), null, 'what has ended is not rolled')
   }
-  t.equal(await endsIn(), null)
-  t.equal(await apiKeys.expireWithin(key.id, owner.id, 3600), true)
-  t.equal(await endsIn(), 3600)
-  t.equal(await apiKeys.expireWithin(key.id, owner.id, 7200), true)
-  t.equal(await endsIn(), 3600)
-  t.equal(await apiKeys.expireWithin(key.id, owner.id, 0), true)
-  t.equal(await apiKeys.findByHash(key.hash), null)
 })
 
 await t.test('the time of the last use moves forward only, also when nodes report at once', async (t) => {
