@@ -4,6 +4,7 @@ import { unavailable } from '../../src/domain/errors.js'
 import { revokeUser, setPassword, setStatus, type NewAccount } from '../../src/domain/operators.js'
 import { startTestApp, type TestApp } from '../support/app.js'
 import { auditCount, call, claimsOf, enableTotp, footprint, type Answer } from '../support/auth-client.js'
+import { isLive, untilDead } from '../support/dialect-clients.js'
 
 const operator = { kind: 'operator', id: 'test' } as const
 const day = 86_400
@@ -340,6 +341,19 @@ await t.test('a key ends with its time and while its owner is suspended; not wit
   t.equal(await verifyKey(key), 200)
   await revokeUser(shared.core.service, jane.user.id, operator)
   t.equal(await verifyKey(key), 401)
+})
+
+await t.test('what ends on one node is over on the others, where it was in use', async (t) => {
+  const other = await startTestApp(t, { database: shared.database, clock: shared.clock })
+  const [jane, max] = [await session(), await session()]
+  const [deleted, ofSuspended, rolled] = [await createKey(jane), await createKey(max), await createKey(jane)]
+  const inUse = [jane.token, deleted.apiKey, ofSuspended.apiKey, rolled.apiKey].map((accessToken) => ({ accessToken }))
+  for (const tokens of inUse) t.ok(await isLive(other, tokens))
+  await call(shared, `${api}/keys/${deleted.keyId}`, { method: 'DELETE', headers: bearer(jane) })
+  await call(shared, `${api}/keys/${rolled.keyId}/roll`, { headers: bearer(jane), body: { overlapSeconds: 0 } })
+  await setStatus(shared.core.service, max.user.id, 'suspended', operator)
+  await call(shared, `${api}/logout`, { headers: bearer(jane) })
+  for (const tokens of inUse) await untilDead(other, tokens)
 })
 
 await t.test('scopes: unknown 400, not held 403, and ordinary rights without', async (t) => {
