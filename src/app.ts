@@ -42,7 +42,7 @@ import type { Core } from './core.js'
 import { createApiKeyVerifier } from './domain/api-keys.js'
 import { sealAudit } from './domain/audit-chain.js'
 import { createIdentity } from './domain/identity.js'
-import type { DialectName } from './domain/model.js'
+import type { DialectName, Revocation } from './domain/model.js'
 import type { RevocationCheck } from './domain/ports.js'
 import { createRevocationList } from './domain/revocation-list.js'
 import { createRevocationLog } from './domain/revocation-log.js'
@@ -134,9 +134,8 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     maxLagMs: config.revocationMaxLagMs,
     applicationName: 'tessera revocations',
     onRevocation: (revocation) => {
-      list.add(revocation)
       log.append(revocation)
-      verifier.forget(revocation)
+      obey(revocation)
     },
     onKeysChanged: reloadKeys,
     log: (message, error) => {
@@ -148,10 +147,11 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     isTokenDead: async (token) => list.isDead(token) || (!feed.isFresh() && (await repository.revocations.isTokenDead(token))),
   }
   const verifier = createApiKeyVerifier({ repository, clock, revocations: check })
-  core.onRevoked((revocation) => {
+  const obey = (revocation: Revocation): void => {
     list.add(revocation)
     verifier.forget(revocation)
-  })
+  }
+  core.onRevoked(obey)
 
   await app.register(accessToken, {
     signingKeys,

@@ -32,11 +32,15 @@ export async function createUser(service: CoreService, account: NewAccount, acto
   return service.repository.transaction((tx) => insertAccount(tx, prepared, actor))
 }
 
-/** All sessions and tokens of the user are dead, on every node, once this is committed. API keys live. */
-async function endAllSessions(tx: Repository, userId: string): Promise<void> {
+/**
+ * All tokens of the user are dead, on every node, once this is committed, and all sessions that are not moved to the new epoch.
+ * API keys live. @returns the new epoch
+ */
+async function startNewEpoch(tx: Repository, userId: string): Promise<number> {
   const epoch = await tx.users.raiseEpoch(userId)
   if (epoch === null) throw new AuthError('not_found', { reason: 'there is no such user' })
   await tx.revocations.announce({ kind: 'user', subject: userId, epoch, survivor: null })
+  return epoch
 }
 
 async function changeUser(service: CoreService, userId: string, type: AuditEventType, actor: Actor, change: (tx: Repository) => Promise<unknown>): Promise<void> {
@@ -52,19 +56,19 @@ const statusEvents = { active: 'user_activated', suspended: 'user_suspended' } a
 export const setStatus = (service: CoreService, userId: string, status: UserStatus, actor: Actor): Promise<void> =>
   changeUser(service, userId, statusEvents[status], actor, async (tx) => {
     await tx.users.setStatus(userId, status)
-    await endAllSessions(tx, userId)
+    await startNewEpoch(tx, userId)
   })
 
 export const deleteUser = (service: CoreService, userId: string, actor: Actor): Promise<void> =>
   changeUser(service, userId, 'user_deleted', actor, async (tx) => {
-    await endAllSessions(tx, userId)
+    await startNewEpoch(tx, userId)
     await tx.users.delete(userId)
   })
 
 /** Ends every session and deletes every API key. */
 export const revokeUser = (service: CoreService, userId: string, actor: Actor): Promise<void> =>
   changeUser(service, userId, 'user_revoked', actor, async (tx) => {
-    await endAllSessions(tx, userId)
+    await startNewEpoch(tx, userId)
     for (const key of await tx.apiKeys.list(userId)) {
       await tx.apiKeys.delete(key.id, userId)
       await tx.revocations.announce({ kind: 'api_key', subject: key.id })
@@ -75,10 +79,7 @@ export const revokeUser = (service: CoreService, userId: string, actor: Actor): 
 export const setRole = (service: CoreService, user: User, role: Role, actor: Actor): Promise<void> =>
   changeUser(service, user.id, 'user_role_changed', actor, async (tx) => {
     await tx.users.setRole(user.id, role)
-    const epoch = await tx.users.raiseEpoch(user.id)
-    if (epoch === null) throw new AuthError('not_found', { reason: 'there is no such user' })
-    await tx.sessions.moveAllToEpoch(user.id, user.epoch, epoch)
-    await tx.revocations.announce({ kind: 'user', subject: user.id, epoch, survivor: null })
+    await tx.sessions.moveAllToEpoch(user.id, user.epoch, await startNewEpoch(tx, user.id))
   })
 
 /** Lifts the wait after failed attempts. A PIN that was closed stays closed until it is set anew. */
@@ -91,7 +92,7 @@ export async function setPassword(service: CoreService, userId: string, password
   const hash = await service.hasher.hash(password, { address: 'operator', account: userId })
   await changeUser(service, userId, 'password_changed', actor, async (tx) => {
     await tx.credentials.setPassword(userId, hash)
-    await endAllSessions(tx, userId)
+    await startNewEpoch(tx, userId)
   })
 }
 
@@ -103,7 +104,7 @@ export async function setPinOf(service: CoreService, user: User, pin: string, ac
   await changeUser(service, user.id, 'pin_changed', actor, async (tx) => {
     await tx.credentials.setPin(user.id, stored)
     await tx.attempts.reopenPin(user.id)
-    await endAllSessions(tx, user.id)
+    await startNewEpoch(tx, user.id)
   })
 }
 

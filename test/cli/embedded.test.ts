@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -9,6 +8,7 @@ import t, { type Test } from 'tap'
 import { packageRoot } from '../../src/package-root.js'
 import { createCli, failedWith, jsonOf } from '../support/cli.js'
 import { livingPostmaster, postmaster, privateFolder } from '../support/embedded.js'
+import { freePort } from '../support/free-port.js'
 
 t.setTimeout(600_000) // many starts, on machines of any speed
 
@@ -52,15 +52,6 @@ async function startService(t: Test, dataDir: string, environment: Readonly<Reco
       return status
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 const post = (url: string, body: unknown): Promise<Response> =>

@@ -1,5 +1,4 @@
-import { createServer, connect, type Socket } from 'node:net'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { AuthError } from '../../src/domain/errors.js'
 import { revokeUser } from '../../src/domain/operators.js'
 import type { User } from '../../src/domain/model.js'
@@ -8,6 +7,7 @@ import { testOrigin } from '../support/log-in.js'
 import { startNodeProcess } from '../support/node-process.js'
 import { openSession } from '../support/sessions.js'
 import { inParallel, quantile } from '../support/statistics.js'
+import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.js'
 
 const logouts = 10_000
 const limitMs = 2000
@@ -77,49 +77,25 @@ await t.test('"revoke everything of" a user with 10,000 sessions is one row', { 
   for (const token of tokens.slice(0, 100)) t.equal(await statusOf(node.url, token), 401)
 })
 
-/** Stands between a node and Postgres, and can stop forwarding without closing anything. */
-async function startProxy(t: Test, target: URL): Promise<{ url: string; freeze(): void; cut(): void }> {
-  const sockets = new Set<Socket>()
-  let frozen = false
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname)
-    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
-      sockets.add(from)
-      from.on('data', (chunk) => {
-        if (!frozen) to.write(chunk)
-      })
-      from.on('error', () => to.destroy())
-      from.on('close', () => to.destroy())
-    }
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  const address = server.address()
-  const url = new URL(target)
-  url.host = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
-  return {
-    url: url.href,
-    freeze() {
-      frozen = true
-    },
-    cut() {
-      for (const socket of sockets) socket.destroy()
-    },
-  }
+const faults = {
+  cut: (proxy: TcpProxy) => {
+    proxy.cut()
+  },
+  freeze: (proxy: TcpProxy) => {
+    proxy.silence()
+    proxy.silenceNewOnes(true)
+  },
 }
 
 for (const fault of ['cut', 'freeze'] as const) {
   await t.test(`with the listening connection ${fault === 'cut' ? 'cut' : 'silently dead'}, nothing is accepted past the limit`, { timeout: 120_000 }, async (t) => {
     const a = await startTestApp(t)
-    const proxy = await startProxy(t, new URL(a.database.connectionString))
-    const b = await startTestApp(t, { database: a.database, environment: { DATABASE_LISTEN_URL: proxy.url, REVOCATION_MAX_LAG_MS: '1000' } })
+    const proxy = await createTcpProxy(t, a.database.connectionString)
+    const b = await startTestApp(t, { database: a.database, environment: { DATABASE_LISTEN_URL: proxy.connectionString, REVOCATION_MAX_LAG_MS: '1000' } })
     const user = await withUser(a)
     const grants = await Promise.all(Array.from({ length: 50 }, () => openSession(a, user)))
     for (const { accessToken } of grants) t.equal(await statusOf(b.url, accessToken), 200)
-    proxy[fault]()
+    faults[fault](proxy)
     await Promise.all(grants.map(({ state }) => logOut(a, user, state.session.id)))
     const acknowledgedAt = performance.now()
     let late = 0

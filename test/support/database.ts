@@ -20,7 +20,7 @@ export async function createTestDatabase(t: Teardown): Promise<TestDatabase> {
   const clients: pg.Client[] = []
   t.teardown(async () => {
     await Promise.all(clients.map((client) => client.end()))
-    await onServer(template, `drop database if exists ${name} with (force)`)
+    await dropDatabase(template, name)
   })
   const { href: connectionString } = inDatabase(template, name)
   return {
@@ -46,6 +46,16 @@ function inDatabase(url: URL, name: string): URL {
   const other = new URL(url)
   other.pathname = `/${name}`
   return other
+}
+
+/**
+ * Not `with (force)`: that refuses when autovacuum is at work in the database, since only a superuser may end its worker.
+ * A plain drop asks the worker to go, and waits for it.
+ */
+async function dropDatabase(template: URL, name: string): Promise<void> {
+  await onServer(template, `alter database ${name} with allow_connections false`)
+  await onServer(template, `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}' and usename = current_user`)
+  await onServer(template, `drop database ${name}`)
 }
 
 /** Not from the template itself: a database that somebody is connected to cannot be copied. */

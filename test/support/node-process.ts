@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { packageRoot } from '../../src/package-root.js'
 import { testEnvironment } from './app.js'
 import type { TestDatabase } from './database.js'
+import { freePort } from './free-port.js'
 
 interface Test {
   teardown(handler: () => unknown): unknown
@@ -19,14 +19,6 @@ export interface NodeProcess {
   output(): string
   /** Sends the signal and waits for the end. @returns the exit code, or null after a signal */
   stop(signal: NodeJS.Signals): Promise<number | null>
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 export interface NodeProcessOptions {

@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import { createApiKey } from '../../src/domain/api-keys.js'
 import { packageRoot } from '../../src/package-root.js'
 import { startTestApp, type TestApp } from '../support/app.js'
+import { freePort } from '../support/free-port.js'
 import { logIn } from '../support/log-in.js'
 
 const isInstalled = spawnSync('nginx', ['-v']).status === 0
@@ -28,14 +29,6 @@ async function startEcho(t: Test): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
   return portOf(server)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const port = portOf(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** The configuration of the documentation, with other ports. */
