@@ -10,7 +10,7 @@ const secondsPerFile = 300
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Counts counted over all assertions
- * @typedef {{ cwd: string, env: NodeJS.ProcessEnv, signal: AbortSignal }} Surroundings
+ * @typedef {{ cwd: string, env: NodeJS.ProcessEnv, signal: AbortSignal, proofs: import('./proofs.mjs').Proofs }} Surroundings
  */
 
 /**
@@ -36,9 +36,10 @@ export async function runTestFiles(files, surroundings) {
  * @param {Surroundings} surroundings
  * @returns {Promise<Counts>}
  */
-async function runTestFile(file, { cwd, env, signal }) {
+async function runTestFile(file, { cwd, env, signal, proofs }) {
   const counts = { passed: 0, failed: 0, skipped: 0 }
   const failures = []
+  const name = file.replace(/^dist\//, '').replace(/\.js$/, '.ts')
   const startedAt = Date.now()
   const child = spawn(process.execPath, ['--enable-source-maps', file], {
     cwd,
@@ -53,6 +54,7 @@ async function runTestFile(file, { cwd, env, signal }) {
   const [results, ending] = await Promise.all([
     parse(child.stdout, (result) => {
       counts[kindOf(result)] += 1
+      proofs.note(result.fullname, kindOf(result), name)
       if (kindOf(result) === 'failed') failures.push(describe(result))
     }),
     endOf(child),
@@ -62,7 +64,6 @@ async function runTestFile(file, { cwd, env, signal }) {
     counts.failed = 1
     failures.push(ending ?? inspect(results.failures, { depth: 6 }))
   }
-  const name = file.replace(/^dist\//, '').replace(/\.js$/, '.ts')
   for (const failure of failures) console.log(`\n✖ ${name}${failure}\n`)
   console.log(`${counts.failed > 0 ? 'FAIL' : 'ok  '} ${name} (${counts.passed} passed, ${Date.now() - startedAt} ms)`)
   return counts

@@ -4,6 +4,7 @@ import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { compile, packageRoot } from './compile.mjs'
+import { Proofs, usualRun } from './proofs.mjs'
 import { runTestFiles } from './test-files.mjs'
 
 /** Run by `npm run test:faults`, since they take long, and `npm run test:system`, which needs nginx and Redis. */
@@ -15,17 +16,33 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => i
 // Nor does a reader that went away (`npm test | head`) end it.
 process.stdout.on('error', () => interruption.abort())
 
-const files = await testFiles(process.argv.slice(2))
+const wanted = process.argv.slice(2)
+const files = await testFiles(wanted)
+const proofs = new Proofs()
 await compile({ development: true })
 const { passed, failed, skipped } = await withDatabase((templateUrl) =>
   runTestFiles(files, {
     cwd: packageRoot,
     env: { ...process.env, TESSERA_TEST_TEMPLATE_URL: templateUrl },
     signal: interruption.signal,
+    proofs,
   }),
 )
+const { table } = proofs.report(nameOfRun(wanted))
+if (table !== '') console.log(`\n${table}\n`)
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 if (failed > 0 || interruption.signal.aborted) process.exitCode = 1
+
+/**
+ * @param {string[]} wanted
+ * @returns {string | null} null: not all of it
+ */
+function nameOfRun(wanted) {
+  const [folder, ...more] = wanted.map((place) => path.relative(packageRoot, path.resolve(place)))
+  if (folder === undefined) return usualRun
+  const name = leftOutByDefault.find((left) => more.length === 0 && folder === path.join('test', left))
+  return name === undefined ? null : `npm run test:${name}`
+}
 
 /**
  * @param {string[]} wanted files or folders; none means all
