@@ -5,6 +5,8 @@ import { inspect } from 'node:util'
 import { Parser } from 'tap-parser'
 
 const filesAtOnce = 2
+/** What measures times, or takes all that the machine has, runs after the others and by itself. */
+const runsAlone = /\.alone\.test\.js$/
 /** What a file may take, unless it says `t.setTimeout`; generous, since slow machines are no failure. */
 const secondsPerFile = 300
 
@@ -20,14 +22,15 @@ const secondsPerFile = 300
  */
 export async function runTestFiles(files, surroundings) {
   const total = { passed: 0, failed: 0, skipped: 0 }
-  const waiting = [...files]
-  const worker = async () => {
+  const runAll = async (waiting) => {
     for (let file = waiting.shift(); file !== undefined && !surroundings.signal.aborted; file = waiting.shift()) {
       const counts = await runTestFile(file, surroundings)
       for (const kind of Object.keys(total)) total[kind] += counts[kind]
     }
   }
-  await Promise.all(Array.from({ length: filesAtOnce }, worker))
+  const together = files.filter((file) => !runsAlone.test(file))
+  await Promise.all(Array.from({ length: filesAtOnce }, () => runAll(together)))
+  await runAll(files.filter((file) => runsAlone.test(file)))
   return total
 }
 

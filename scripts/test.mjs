@@ -7,8 +7,9 @@ import { compile, packageRoot } from './compile.mjs'
 import { Proofs, usualRun } from './proofs.mjs'
 import { runTestFiles } from './test-files.mjs'
 
-/** Run by `npm run test:faults`, since they take long, and `npm run test:system`, which needs nginx and Redis. */
-const leftOutByDefault = ['faults', 'system']
+/** Folders below test/ that runs of their own are for: what takes long, and what needs nginx and Redis. */
+const runsOfTheirOwn = { 'npm run test:faults': ['faults', 'races'], 'npm run test:system': ['system'] }
+const leftOutByDefault = Object.values(runsOfTheirOwn).flat()
 
 // A signal ends the tests; what is left to do here is to clean up after it.
 const interruption = new AbortController()
@@ -38,10 +39,10 @@ if (failed > 0 || interruption.signal.aborted) process.exitCode = 1
  * @returns {string | null} null: not all of it
  */
 function nameOfRun(wanted) {
-  const [folder, ...more] = wanted.map((place) => path.relative(packageRoot, path.resolve(place)))
-  if (folder === undefined) return usualRun
-  const name = leftOutByDefault.find((left) => more.length === 0 && folder === path.join('test', left))
-  return name === undefined ? null : `npm run test:${name}`
+  if (wanted.length === 0) return usualRun
+  const places = wanted.map((place) => path.relative(packageRoot, path.resolve(place))).sort()
+  const [run] = Object.entries(runsOfTheirOwn).find(([, folders]) => String(places) === String(folders.map((folder) => path.join('test', folder)))) ?? []
+  return run ?? null
 }
 
 /**

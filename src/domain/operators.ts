@@ -61,6 +61,8 @@ export const setStatus = (service: CoreService, userId: string, status: UserStat
 
 export const deleteUser = (service: CoreService, userId: string, actor: Actor): Promise<void> =>
   changeUser(service, userId, 'user_deleted', actor, async (tx) => {
+    // A login takes the counter, then the user: the other way round the two would stand in each other's way.
+    await tx.attempts.hold(userId)
     await startNewEpoch(tx, userId)
     await tx.users.delete(userId)
   })

@@ -253,6 +253,8 @@ export interface Attempts {
   unlock(userId: string): Promise<void>
   /** A new PIN starts with no failures. */
   reopenPin(userId: string): Promise<void>
+  /** Inside a transaction: keeps everybody else from this user's counters until it ends. */
+  hold(userId: string): Promise<void>
 }
 
 export interface Revocations {

@@ -74,6 +74,9 @@ const unlock = 'UPDATE attempts SET failures = 0, locked_until = NULL WHERE subj
 
 const reopenPin = 'UPDATE attempts SET pin_failures = 0 WHERE subject = $1'
 
+/** In an order, so that two who hold them wait in a line. */
+const hold = 'SELECT 1 FROM attempts WHERE subject = $1 ORDER BY origin FOR UPDATE'
+
 export function createAttempts(database: Queryable): Attempts {
   const run = async (name: string | null, text: string, values: readonly unknown[]) => {
     await database.query(name, text, values)
@@ -103,5 +106,7 @@ export function createAttempts(database: Queryable): Attempts {
     unlock: (userId) => run(null, unlock, [userId]),
 
     reopenPin: (userId) => run(null, reopenPin, [userId]),
+
+    hold: (userId) => run(null, hold, [userId]),
   }
 }

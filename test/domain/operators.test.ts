@@ -6,6 +6,7 @@ import * as operators from '../../src/domain/operators.js'
 import { startTestApp, type TestApp } from '../support/app.js'
 import { clientOf, fateOf, keyFate, lastEvent } from '../support/clients.js'
 import { logIn } from '../support/log-in.js'
+import { untilSomebodyWaits } from '../support/repository.js'
 
 const actor: Actor = { kind: 'operator', id: 'cli:ada' }
 const password = 'a password of enough length'
@@ -113,6 +114,20 @@ void t.test('operators', async (t) => {
     t.not(await fateOf(logIn(node, user.username, password)), 'alive')
     t.equal(await fateOf(operators.deleteUser(service, user.id, actor)), 'not_found')
     t.not((await node.createUser({ username: user.username })).id, user.id)
+  })
+
+  await t.test('a deletion waits for a login that is under way, and does not stand in its way', async (t) => {
+    const user = await somebody(node)
+    await logIn(node, user.username, password)
+    const [login, probe] = [await node.database.client(), await node.database.client()]
+    await login.query('BEGIN')
+    await login.query('UPDATE attempts SET failures = 0 WHERE subject = $1', [user.id]) // as a login that succeeds begins
+    const deleted = fateOf(operators.deleteUser(service, user.id, actor))
+    await untilSomebodyWaits(node.core.pool)
+    await t.resolves(probe.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE NOWAIT', [user.id]), 'as it goes on')
+    await login.query('COMMIT')
+    t.equal(await deleted, 'alive')
+    t.same((await probe.query('SELECT 1 FROM attempts WHERE subject = $1', [user.id])).rows, [])
   })
 
   await t.test('revoke ends sessions and deletes keys; the user may log in again', async (t) => {

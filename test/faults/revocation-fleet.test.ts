@@ -36,7 +36,7 @@ async function untilAcknowledged<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-await t.test(`of ${logouts} logouts that one node acknowledged, another accepts none past the limit`, { timeout: 300_000 }, async (t) => {
+await t.test(`fault 6: of ${logouts} logouts that one node acknowledged, another accepts none past the limit`, { timeout: 300_000 }, async (t) => {
   const a = await startTestApp(t)
   const b = await startNodeProcess(t, { database: a.database, environment: { PUBLIC_URL: a.config.publicUrl.href } })
   const user = await withUser(a)
@@ -63,7 +63,7 @@ await t.test(`of ${logouts} logouts that one node acknowledged, another accepts 
   t.ok(p99 <= limitMs, 'p99 within the limit')
 })
 
-await t.test('"revoke everything of" a user with 10,000 sessions is one row', { timeout: 120_000 }, async (t) => {
+await t.test('fault 7: "revoke everything of" a user with 10,000 sessions is one row', { timeout: 120_000 }, async (t) => {
   const node = await startTestApp(t)
   const user = await withUser(node)
   const tokens: string[] = []
@@ -88,7 +88,7 @@ const faults = {
 }
 
 for (const fault of ['cut', 'freeze'] as const) {
-  await t.test(`with the listening connection ${fault === 'cut' ? 'cut' : 'silently dead'}, nothing is accepted past the limit`, { timeout: 120_000 }, async (t) => {
+  await t.test(`fault 5: with the listening connection ${fault === 'cut' ? 'cut' : 'silently dead'}, nothing is accepted past the limit`, { timeout: 120_000 }, async (t) => {
     const a = await startTestApp(t)
     const proxy = await createTcpProxy(t, a.database.connectionString)
     const b = await startTestApp(t, { database: a.database, environment: { DATABASE_LISTEN_URL: proxy.connectionString, REVOCATION_MAX_LAG_MS: '1000' } })

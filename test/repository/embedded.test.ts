@@ -13,7 +13,8 @@ await t.test('a first start makes a database, a later one finds it again', async
   const dataDir = privateFolder(t)
   const first = await join(dataDir, {}, { serverSettings: {} })
   t.match(first, { adopted: false, firstStart: true })
-  t.same(await ask(first.connectionString, 'show fsync'), ['on'])
+  for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) t.same(await ask(first.connectionString, `show ${setting}`), ['on'])
+  t.same(await ask(first.connectionString, 'show deadlock_timeout'), ['200ms'], 'below our lock_timeout')
   t.same(await ask(first.connectionString, 'show server_encoding'), ['UTF8'])
   t.same(await ask(first.connectionString, 'select datcollate from pg_database where datname = current_database()'), ['C'])
   t.same(await ask(first.connectionString, `select datlocale from pg_database where datname = current_database()`), ['C.UTF-8'])
@@ -106,7 +107,7 @@ await t.test('the server is in no process group of ours', async (t) => {
   await server.leave()
 })
 
-await t.test('a server that a killed process left over is adopted', async (t) => {
+await t.test('fault 15: a server that a killed process left over is adopted', async (t) => {
   const dataDir = privateFolder(t)
   const killed = await member(t, dataDir)
   t.match(killed.said, { adopted: false, firstStart: true })

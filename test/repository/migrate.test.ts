@@ -158,7 +158,7 @@ async function untilWaiting(client: pg.Client, count: number): Promise<unknown[]
   }
 }
 
-await t.test('of four nodes that start at once on an empty schema one migrates', async (t) => {
+await t.test('fault 16: of four nodes that start at once on an empty schema one migrates', async (t) => {
   const { connectionString, client, directory } = await emptyDatabase(t, twoSteps)
   const nodes = [1, 2, 3, 4].map(() => startNode(t, connectionString, directory))
   const applied = await Promise.all(nodes.map((node) => node.applied))
@@ -166,7 +166,7 @@ await t.test('of four nodes that start at once on an empty schema one migrates',
   t.strictSame(await valuesOf(client, 'select name from steps'), ['first', 'second'])
 })
 
-await t.test('when the node that migrates is killed, the next one completes it', async (t) => {
+await t.test('fault 16: when the node that migrates is killed, the next one completes it', async (t) => {
   const { connectionString, client, directory } = await emptyDatabase(t, {
     '0001_first.sql': twoSteps['0001_first.sql'],
     '0002_second.sql': `insert into steps values ('second'); select pg_advisory_xact_lock(42);`,

@@ -75,6 +75,8 @@ function serverArguments({ cluster }: Layout, { port, settings }: StartOptions):
     log_timezone: 'UTC',
     log_line_prefix: '%m [%p] ',
     log_checkpoints: 'off',
+    // Well before our lock_timeout of 800 ms: two transactions in each other's way are told so, and tried again.
+    deadlock_timeout: '200ms',
     // Statements and details can hold what people typed, and secrets: neither reaches the log.
     log_min_error_statement: 'panic',
     log_error_verbosity: 'terse',
