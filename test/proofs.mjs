@@ -70,7 +70,7 @@ export const attacks = {
   57: { text: 'a thousand X-Forwarded-For, and no proxy' },
   58: { text: 'a number or true for TRUST_PROXY' },
   59: { text: 'Retry-After, and a foreign Host' },
-  60: { text: '200 slow clients', in: 'npm run test:faults' },
+  60: { text: '200 slow clients' },
   61: { text: 'methods that a path does not have' },
   62: { text: "identity headers of a client's own, at the gateway", in: 'npm run test:system' },
   63: { text: 'a token in a URL that nobody serves' },

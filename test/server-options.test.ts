@@ -18,7 +18,7 @@ async function heardBy(text: string): Promise<string> {
   return heard
 }
 
-await t.test('a header of 15 KB passes, one that is larger than 16 KiB is 431', async (t) => {
+await t.test('case 12: a header of 15 KB passes, one that is larger than 16 KiB is 431', async (t) => {
   const withToken = (bytes: number) => heardBy(`GET /things HTTP/1.1\r\nHost: x\r\nUser-Agent: some browser\r\nAccept: application/json\r\nAuthorization: Bearer ${'x'.repeat(bytes)}\r\n\r\n`)
   t.equal(statusOf(await withToken(15 * 1024)), 200)
   for (const bytes of [16 * 1024, 64 * 1024, 1024 * 1024]) {
@@ -51,7 +51,7 @@ await t.test('a parameter may be as long as a header, and reaches its route', as
   t.strictSame((await app.inject(`/things/${id}`)).json(), { id })
 })
 
-await t.test('200 slow clients of every kind hear 408 within ten seconds, and the others are served meanwhile', { timeout: 30_000 }, async (t) => {
+await t.test('case 60: 200 slow clients of every kind hear 408 within ten seconds, and the others are served meanwhile', { timeout: 30_000 }, async (t) => {
   const openings = [
     '',
     'GET /thi',

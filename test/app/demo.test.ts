@@ -33,7 +33,7 @@ void t.test('two starts at once make them once, and both tell of them', async (t
   t.equal((await one.core.service.repository.users.list({ after: null, limit: 10 })).length, 3)
 })
 
-void t.test('where somebody has been, or the demo is not allowed, none are made', async (t) => {
+void t.test('case 64: where somebody has been, or the demo is not allowed, none are made', async (t) => {
   const node = await startTestApp(t)
   const { service } = node.core
   const { users } = service.repository
@@ -62,7 +62,7 @@ void t.test('an account that was changed is no demo account any more', async (t)
   t.equal(await fateOf(logIn(node, 'admin@example.com', 'a password of its own')), 'alive')
 })
 
-void t.test('the data of a demo that is taken into service keeps no door open', async (t) => {
+void t.test('case 64: the data of a demo that is taken into service keeps no door open', async (t) => {
   const node = await startTestApp(t)
   const { service } = node.core
   await settleDemo(service, allowed)

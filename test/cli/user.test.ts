@@ -84,7 +84,7 @@ void t.test('tessera user', async (t) => {
     t.match(jsonOf(two), [{ username: 'Ada' }, { email: 'json@example.com' }])
   })
 
-  await t.test('show tells which secrets there are, and none of them', async (t) => {
+  await t.test('case 66: show tells which secrets there are, and none of them', async (t) => {
     await logIn(node, 'ada', password)
     const run = await tessera(['user', 'show', '--email', 'ADA@example.com'])
     t.strictSame(done(run), allDone)
@@ -172,7 +172,7 @@ void t.test('tessera user', async (t) => {
     t.match(jsonOf(await tessera(['user', 'reset-totp', '--username', 'phoneless', '--json'])), { id: user.id, wasEnabled: false })
   })
 
-  await t.test('no secret that was given has reached a log', (t) => {
+  await t.test('case 66: no secret that was given has reached a log', (t) => {
     t.notMatch(node.logLines.join('\n'), password)
     t.end()
   })

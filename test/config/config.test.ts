@@ -146,7 +146,7 @@ const malformed: Record<string, string[]> = {
   LOG_LEVEL: ['verbose'],
 }
 
-void t.test('a malformed value is refused in one line that names it', (t) => {
+void t.test('case 58: a malformed value is refused in one line that names it', (t) => {
   for (const [name, values] of Object.entries(malformed)) {
     for (const value of values) {
       const line = refusal({ ...withDatabase, MASTER_SECRET_PREVIOUS: otherSecret, [name]: value })

@@ -241,7 +241,7 @@ await t.test('the source: a key is created, named or not, with a body or without
   }
 })
 
-await t.test('the source: the list shows every key with its last use, and never a key', async (t) => {
+await t.test('case 54: the source: the list shows every key with its last use, and never a key', async (t) => {
   const node = await startTestApp(t)
   const jane = await session(node)
   isAnswer(t, await call(node, `${api}/keys`, { method: 'GET', headers: bearer(jane) }), 200, '[]')
@@ -270,7 +270,7 @@ await t.test('the source: a deleted key is dead at once, and unknown from then o
   isRefusal(t, await remove(), 404, 'API key not found')
 })
 
-await t.test('another user’s key, an unknown one and what can be no id: the same 404', async (t) => {
+await t.test('case 53: another user’s key, an unknown one and what can be no id: the same 404', async (t) => {
   const key = await createKey(await session())
   const { keyId } = key
   const headers = bearer(await session())
@@ -313,7 +313,7 @@ await t.test('a key is presented as Bearer or as X-API-Key, and once', async (t)
   isRefusal(t, await call(shared, `${api}/logout`, { headers: { authorization: `Bearer ${apiKey}`, 'x-api-key': apiKey } }), 400, 'Send one credential, once')
 })
 
-await t.test('a key logs nobody out and neither makes, lists, rolls nor deletes keys', async (t) => {
+await t.test('case 55: a key logs nobody out and neither makes, lists, rolls nor deletes keys', async (t) => {
   const jane = await session()
   const key = await createKey(jane)
   const before = await footprint(shared)
@@ -325,7 +325,7 @@ await t.test('a key logs nobody out and neither makes, lists, rolls nor deletes 
   t.equal((await shared.app.identity.apiKeys.list(jane.user.id)).length, 1)
 })
 
-await t.test('a key ends with its time and while its owner is suspended; not with a new password', async (t) => {
+await t.test('case 52: a key ends with its time and while its owner is suspended; not with a new password', async (t) => {
   const jane = await session()
   const expiresAt = new Date(shared.clock.now().getTime() + 3_600_000).toISOString()
   const forAnHour = await createKey(jane, { expiresAt })
@@ -343,7 +343,7 @@ await t.test('a key ends with its time and while its owner is suspended; not wit
   t.equal(await verifyKey(key), 401)
 })
 
-await t.test('what ends on one node is over on the others, where it was in use', async (t) => {
+await t.test('case 52: what ends on one node is over on the others, where it was in use', async (t) => {
   const other = await startTestApp(t, { database: shared.database, clock: shared.clock })
   const [jane, max] = [await session(), await session()]
   const [deleted, ofSuspended, rolled] = [await createKey(jane), await createKey(max), await createKey(jane)]

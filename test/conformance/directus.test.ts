@@ -85,7 +85,7 @@ await t.test('the source: a login answers with the tokens', async (t) => {
   }
 })
 
-await t.test('the source: in mode cookie the refresh token is in the cookie, and nowhere else', async (t) => {
+await t.test('case 49: the source: in mode cookie the refresh token is in the cookie, and nowhere else', async (t) => {
   const { node } = await start(t)
   const answer = await login(node, { mode: 'cookie' })
   isGrant(t, answer)
@@ -222,7 +222,7 @@ await t.test('a bad, misdirected or revoked refresh token is INVALID_CREDENTIALS
   t.equal(await footprint(node), before)
 })
 
-await t.test('two refresh cookies are an invalid token: nothing is rotated, ended or cleared', async (t) => {
+await t.test('case 50: two refresh cookies are an invalid token: nothing is rotated, ended or cleared', async (t) => {
   const { node } = await start(t)
   const cookie = cookieOf(await login(node, { mode: 'cookie' }))
   const before = await footprint(node)
@@ -293,7 +293,7 @@ await t.test('a wrong password, an unknown address, no password, a suspended use
   t.equal((await login(node)).status, 200)
 })
 
-await t.test('a missing or wrong code is INVALID_OTP, only after the password was right, and it counts', async (t) => {
+await t.test('case 43: a missing or wrong code is INVALID_OTP, only after the password was right, and it counts', async (t) => {
   const { node, user } = await start(t)
   const code = await enableTotp(node, user.id)
   const isOtpRefusal = (answer: Answer) => { isRefusal(t, answer, 401, 'INVALID_OTP', 'Invalid user OTP.') }
@@ -317,7 +317,7 @@ await t.test('an address is found in any case; what no schema knows is without e
   t.equal(claimsOf(tokensOf(answer).access_token).sub, user.id)
 })
 
-await t.test('a login in mode cookie over a live session ends that one; in mode json it does not', async (t) => {
+await t.test('case 48: a login in mode cookie over a live session ends that one; in mode json it does not', async (t) => {
   const { node } = await start(t)
   const first = await login(node, { mode: 'cookie' })
   const json = await login(node, { mode: 'json' }, { cookie: cookieOf(first) })
@@ -359,7 +359,7 @@ await t.test('bad input names what is wrong with it', async (t) => {
   isPayloadRefusal(t, await logout(node, { mode: 'x', refresh_token: 'x' }), 'mode must be one of json, cookie')
 })
 
-await t.test('behind https the cookie is Secure, and stays at / below any path', async (t) => {
+await t.test('case 45: behind https the cookie is Secure, and stays at / below any path', async (t) => {
   const { node } = await start(t, { environment: { PUBLIC_URL: 'https://id.example.com/identity', COOKIE_SAMESITE: 'none', COOKIE_DOMAIN: 'example.com' } })
   const answer = await login(node, { mode: 'cookie' })
   const common = { Secure: true, HttpOnly: true, SameSite: 'None', Path: '/', Domain: 'example.com' }
@@ -397,7 +397,7 @@ await t.test('with pin off, every failure below /auth/ is in the shape of direct
   isPayloadRefusal(t, await logout(node, undefined, 'accessToken=x; refreshToken=y'), tokenIsMissing)
 })
 
-await t.test('a database that does not answer is a 503, which clears no cookie', async (t) => {
+await t.test('case 50: a database that does not answer is a 503, which clears no cookie', async (t) => {
   const { node } = await start(t, {})
   const cookie = cookieOf(await login(node, { mode: 'cookie' }))
   const intruder = await node.database.client()

@@ -116,7 +116,7 @@ await t.test('a change of role reaches the next token of every dialect, and no s
   }
 })
 
-await t.test('a password that the user changes ends every session but the one that changed it', async (t) => {
+await t.test('case 25: a password that the user changes ends every session but the one that changed it', async (t) => {
   const person = await newPerson(node)
   const entered = await enterEverywhere(person)
   const body = { current: person.password, new: 'another long password' }
@@ -126,7 +126,7 @@ await t.test('a password that the user changes ends every session but the one th
   t.ok(await isLive(node, renewed))
 })
 
-await t.test('nobody with a second factor comes in by any dialect without a code, and a code is good in one of them', async (t) => {
+await t.test('case 43: nobody with a second factor comes in by any dialect without a code, and a code is good in one of them', async (t) => {
   for (const dialect of everyDialect) {
     const person = await newPerson(node)
     const code = await enableTotp(node, person.id)
@@ -144,7 +144,7 @@ await t.test('nobody with a second factor comes in by any dialect without a code
   }
 })
 
-await t.test('failures are counted over all dialects, by username and by email together', async (t) => {
+await t.test('case 31: failures are counted over all dialects, by username and by email together', async (t) => {
   const person = await newPerson(node)
   const wrong = { ...person, password: 'wrong', pin: '0000' }
   for (const dialect of ['pin', 'directus', 'bearer', 'tokenset', 'directus'] as const) t.match((await clients[dialect].login(node, wrong)).status, /^40[01]$/)
@@ -153,7 +153,7 @@ await t.test('failures are counted over all dialects, by username and by email t
   for (const dialect of everyDialect) await enter(node, dialect, person)
 })
 
-await t.test('a name is one name in all dialects, and no look-alike is', async (t) => {
+await t.test('case 37: a name is one name in all dialects, and no look-alike is', async (t) => {
   const person = await newPerson(node)
   const upper = { ...person, username: person.username.toUpperCase(), email: person.email.toUpperCase() }
   const fullWidth = { ...person, username: person.username.replace('p', '\uff50'), email: person.email.replace('p', '\uff50') }

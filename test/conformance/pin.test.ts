@@ -48,7 +48,7 @@ function isRefusal(t: Test, answer: Answer, status: number, message: string) {
   t.same(answer.cookies, {}, 'no cookie is set or cleared')
 }
 
-await t.test('the source: a login answers with its message and sets both cookies', async (t) => {
+await t.test('case 45: the source: a login answers with its message and sets both cookies', async (t) => {
   const { node, user } = await start(t)
   const answer = await login(node)
   isAnswer(t, answer, 200, '{"message":"Login successful"}')
@@ -226,7 +226,7 @@ await t.test('a name is found in any case and form; a PIN and a code let the gua
   isRefusal(t, await call(node, '/auth/login', { body }), 401, 'Invalid credentials')
 })
 
-await t.test('role, id and status in a login body are without effect, and so is what no schema knows', async (t) => {
+await t.test('case 40: role, id and status in a login body are without effect, and so is what no schema knows', async (t) => {
   const { node, user } = await start(t)
   const answer = await call(node, '/auth/login', { body: { ...node.good, role: 'admin', id: 'x', status: 'active', sub: [], mode: 5 } })
   t.equal(answer.status, 200)
@@ -341,7 +341,7 @@ await t.test('a logout ends the session of the refresh cookie as well if it is t
   t.equal((await call(node, '/auth/refresh', withCookies(theirs))).status, 200, 'somebody else’s lives on')
 })
 
-await t.test('a login over a live session ends that one, once it has succeeded', async (t) => {
+await t.test('case 48: a login over a live session ends that one, once it has succeeded', async (t) => {
   const { node } = await start(t)
   const first = await login(node)
   const failed = await call(node, '/auth/login', { body: { ...node.good, pin: '9999' }, ...withCookies(first) })
@@ -362,7 +362,7 @@ await t.test('two refresh cookies at a login end nothing', async (t) => {
   t.equal((await call(node, '/auth/refresh', withCookies(first))).status, 200)
 })
 
-await t.test('a refresh cookie of either dialect makes its holder a known origin, which strangers cannot lock out', async (t) => {
+await t.test('case 31: a refresh cookie of either dialect makes its holder a known origin, which strangers cannot lock out', async (t) => {
   const { node } = await start(t, { environment: { TRUST_PROXY: '127.0.0.1' } })
   const from = (ip: string, cookie = '') => ({ 'x-forwarded-for': ip, cookie })
   const byPin = await login(node, from('192.0.2.1'))
@@ -376,7 +376,7 @@ await t.test('a refresh cookie of either dialect makes its holder a known origin
   t.equal((await login(node, from('203.0.113.12', cookieHeader(byPin.cookies)))).status, 200)
 })
 
-await t.test('behind https and below a path: Secure, and only the path of refreshToken moves', async (t) => {
+await t.test('case 45: behind https and below a path: Secure, and only the path of refreshToken moves', async (t) => {
   const { node } = await start(t, { environment: { PUBLIC_URL: 'https://id.example.com/identity', COOKIE_DOMAIN: 'example.com' } })
   const answer = await login(node)
   const common = { Secure: true, HttpOnly: true, Domain: 'example.com' }
@@ -431,7 +431,7 @@ await t.test('with directus off, every failure below /auth/ is in the shape of p
   isRefusal(t, await call(node, '/auth/refresh'), 429, 'Too many requests')
 })
 
-await t.test('a database that does not answer is a 503, which clears no cookie', async (t) => {
+await t.test('case 50: a database that does not answer is a 503, which clears no cookie', async (t) => {
   const { node } = await start(t, {})
   const session = await login(node)
   const intruder = await node.database.client()

@@ -95,7 +95,7 @@ for (const dialect of everyDialect) {
     t.equal(await countSessions(), rows)
   })
 
-  await t.test(`${dialect}: a lost answer is given again, the very same bytes, and the window does not slide`, async (t) => {
+  await t.test(`case 18: ${dialect}: a lost answer is given again, the very same bytes, and the window does not slide`, async (t) => {
     const { at, last } = await rotated(dialect, 2)
     const row = await rowOf(last)
     for (const wait of [0, 20, 20, 15]) {
@@ -109,17 +109,17 @@ for (const dialect of everyDialect) {
     await isTheft(t, dialect, at(1).refreshToken, last)
   })
 
-  await t.test(`${dialect}: two behind is theft, within the window too`, async (t) => {
+  await t.test(`case 17: ${dialect}: two behind is theft, within the window too`, async (t) => {
     const { at, last } = await rotated(dialect, 3)
     await isTheft(t, dialect, at(1).refreshToken, last)
   })
 
-  await t.test(`${dialect}: the first token, once a successor was used, is theft`, async (t) => {
+  await t.test(`case 17: ${dialect}: the first token, once a successor was used, is theft`, async (t) => {
     const { at, last } = await rotated(dialect, 2)
     await isTheft(t, dialect, at(0).refreshToken, last)
   })
 
-  await t.test(`${dialect}: a token of a generation that never was is no kill switch, and raises an alarm`, async (t) => {
+  await t.test(`case 22: ${dialect}: a token of a generation that never was is no kill switch, and raises an alarm`, async (t) => {
     const { last } = await rotated(dialect, 1)
     const exp = Number(claimsOf(last.refreshToken).exp)
     const ahead = encodeRefreshToken({ sessionId: sessionIdOf(last), generation: 2, dialect, expiresAtSeconds: exp }, node.core.service.keyring.current('refresh'))
@@ -127,7 +127,7 @@ for (const dialect of everyDialect) {
     await renew(node, dialect, last.refreshToken)
   })
 
-  await t.test(`${dialect}: at another dialect's endpoint a token is an ordinary invalid one`, async (t) => {
+  await t.test(`case 23: ${dialect}: at another dialect's endpoint a token is an ordinary invalid one`, async (t) => {
     const { at, last } = await rotated(dialect, 2)
     for (const elsewhere of everyDialect.filter((name) => name !== dialect)) {
       await changesNothing(t, elsewhere, last.refreshToken, 'refresh_misdirected')
@@ -153,7 +153,7 @@ for (const dialect of everyDialect) {
     await changesNothing(t, dialect, before.refreshToken)
   })
 
-  await t.test(`${dialect}: the absolute end holds under constant refresh`, async (t) => {
+  await t.test(`case 26: ${dialect}: the absolute end holds under constant refresh`, async (t) => {
     let tokens = await begin(dialect)
     for (let passed = 3; passed < 30; passed += 3) {
       await node.clock.advance(3 * day)
@@ -163,7 +163,7 @@ for (const dialect of everyDialect) {
     await changesNothing(t, dialect, tokens.refreshToken)
   })
 
-  await t.test(`${dialect}: 50 parallel refreshes over two nodes give 50 times one successor, and one change of the row`, async (t) => {
+  await t.test(`case 19: ${dialect}: 50 parallel refreshes over two nodes give 50 times one successor, and one change of the row`, async (t) => {
     const first = await begin(dialect)
     const answers = await Promise.all(times(50, (i) => renew(i % 2 === 0 ? node : otherNode, dialect, first.refreshToken)))
     t.equal(new Set(answers.map(({ refreshToken }) => refreshToken)).size, 1)
@@ -171,7 +171,7 @@ for (const dialect of everyDialect) {
     t.match(claimsOf(answers[0]?.refreshToken ?? ''), { gen: 1 })
   })
 
-  await t.test(`${dialect}: a thief who keeps step with the victim is found past the window`, async (t) => {
+  await t.test(`case 20: ${dialect}: a thief who keeps step with the victim is found past the window`, async (t) => {
     const { last: stolen } = await rotated(dialect, 1)
     const victims = await renew(node, dialect, stolen.refreshToken)
     const thiefs = await renew(node, dialect, stolen.refreshToken)
@@ -199,13 +199,13 @@ for (const dialect of staticDialects) {
   })
 }
 
-await t.test('directus: the first token past the window is theft: its clients take up successors', async (t) => {
+await t.test('case 17: directus: the first token past the window is theft: its clients take up successors', async (t) => {
   const { at, last } = await rotated('directus', 1)
   await node.clock.advance(minute)
   await isTheft(t, 'directus', at(0).refreshToken, last)
 })
 
-await t.test('directus: seven idle days end a session, a refresh in time does not let it', async (t) => {
+await t.test('case 26: directus: seven idle days end a session, a refresh in time does not let it', async (t) => {
   let tokens = await begin('directus')
   for (let i = 0; i < 3; i += 1) {
     await node.clock.advance(6 * day)
@@ -215,7 +215,7 @@ await t.test('directus: seven idle days end a session, a refresh in time does no
   await changesNothing(t, 'directus', tokens.refreshToken)
 })
 
-await t.test('an account that is locked refreshes the sessions it has', async (t) => {
+await t.test('case 32: an account that is locked refreshes the sessions it has', async (t) => {
   const person = await newPerson(node)
   const tokens = await enter(node, 'bearer', person)
   for (let i = 0; i < 6; i += 1) await clients.bearer.login(node, { ...person, password: 'wrong' })
@@ -223,7 +223,7 @@ await t.test('an account that is locked refreshes the sessions it has', async (t
   await renew(node, 'bearer', tokens.refreshToken)
 })
 
-await t.test('a transaction that fails in mid-rotation costs nothing', async (t) => {
+await t.test('case 27: a transaction that fails in mid-rotation costs nothing', async (t) => {
   const { last } = await rotated('bearer', 1)
   await client.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the disk is full' USING ERRCODE = '53100'; END $$`)
   await client.query('CREATE CONSTRAINT TRIGGER fail AFTER UPDATE ON sessions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()')
@@ -233,7 +233,7 @@ await t.test('a transaction that fails in mid-rotation costs nothing', async (t)
   t.match(claimsOf((await renew(node, 'bearer', last.refreshToken)).refreshToken), { gen: 2 })
 })
 
-await t.test('after a restart of all nodes live tokens live, and revoked ones stay dead', async (t) => {
+await t.test('case 28: after a restart of all nodes live tokens live, and revoked ones stay dead', async (t) => {
   const before = await startTestApp(t)
   const [live, dead] = [await rotated('tokenset', 2, before), await rotated('bearer', 2, before)]
   t.equal((await call(before, '/api/v1/auth/logout', { headers: { authorization: `Bearer ${dead.last.accessToken}` } })).status, 200)

@@ -74,7 +74,7 @@ await t.test('no other text is a key, and none makes it throw', (t) => {
   t.end()
 })
 
-await t.test('a key with a wrong checksum is refused without a query, an unknown one after one', async (t) => {
+await t.test('case 51: a key with a wrong checksum is refused without a query, an unknown one after one', async (t) => {
   const { verifier, create, queries } = await setUp(t)
   const { secret } = await create()
   const wrong = secret.slice(0, -1) + (secret.endsWith('A') ? 'B' : 'A')
@@ -164,7 +164,7 @@ await t.test('a key is not made with an unknown scope, one that the owner lacks,
   t.match((await create({ name: '🔑'.repeat(100), scopes: ['profile'] })).key, { scopes: ['profile'] })
 })
 
-await t.test('the quota holds when keys are made at once, and what has ended does not count', async (t) => {
+await t.test('case 56: the quota holds when keys are made at once, and what has ended does not count', async (t) => {
   const { service, create, owner, clock } = await setUp(t)
   await create({ expiresAt: new Date(clock.now().getTime() + 60_000) })
   await clock.advance(61)

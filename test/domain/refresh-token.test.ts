@@ -60,7 +60,7 @@ await t.test('what was encoded is decoded, and encoded again it is the same byte
   t.end()
 })
 
-await t.test('no token with a flipped bit is accepted', (t) => {
+await t.test('case 21: no token with a flipped bit is accepted', (t) => {
   const bytes = Buffer.from(token, 'latin1')
   const accepted: string[] = []
   for (let bit = 0; bit < bytes.length * 8; bit += 1) {
@@ -94,7 +94,7 @@ await t.test('no edit of a token is accepted', (t) => {
   t.end()
 })
 
-await t.test('the parts of two good tokens make no third', (t) => {
+await t.test('case 21: the parts of two good tokens make no third', (t) => {
   fc.assert(
     fc.property(anyContent, anyContent, (one, two) => {
       fc.pre(JSON.stringify(one) !== JSON.stringify(two))

@@ -73,7 +73,7 @@ await t.test('a token that is forged well in every respect would be accepted: th
   t.equal(await status(forge(header, claims(), sign)), 200)
 })
 
-await t.test('no algorithm, in any spelling, is no signature', async (t) => {
+await t.test('case 1: no algorithm, in any spelling, is no signature', async (t) => {
   const spellings = ['none', 'None', 'NONE', 'nOnE', 'none ', '']
   const [, , oldSignature = ''] = grant.accessToken.split('.')
   await refuses(t, Object.fromEntries(spellings.flatMap((alg) => [
@@ -84,7 +84,7 @@ await t.test('no algorithm, in any spelling, is no signature', async (t) => {
   await refuses(t, { 'no signature part': grant.accessToken.split('.').slice(0, 2).join('.'), 'an empty signature': `${grant.accessToken.split('.').slice(0, 2).join('.')}.` })
 })
 
-await t.test('a MAC keyed with our public key is no signature', async (t) => {
+await t.test('case 2: a MAC keyed with our public key is no signature', async (t) => {
   const publicKey = createPublicKey(key.publicPem)
   const jwk = publicKey.export({ format: 'jwk' })
   const secrets: Record<string, string | Buffer> = {
@@ -104,7 +104,7 @@ await t.test('a MAC keyed with our public key is no signature', async (t) => {
     ]))))
 })
 
-await t.test('a kid that names none of our keys is refused without looking anywhere', async (t) => {
+await t.test('case 3: a kid that names none of our keys is refused without looking anywhere', async (t) => {
   const kids: unknown[] = ['unknown', '', 'k'.repeat(4096), '../../../../dev/null', '/etc/passwd', 'file:///etc/passwd', "' OR 1=1 --", "x' UNION SELECT 'secret' --", '__proto__', 'constructor', 'toString', [key.kid], { kid: key.kid }, null, 0, true, `${key.kid}\u0000`, ` ${key.kid}`]
   const empty = (input: string) => createHmac('sha256', '').update(input).digest()
   await refuses(t, Object.fromEntries([
@@ -114,7 +114,7 @@ await t.test('a kid that names none of our keys is refused without looking anywh
   ] as [string, string][]))
 })
 
-await t.test('a key that comes with the token is not used, and nothing is fetched', async (t) => {
+await t.test('case 5: a key that comes with the token is not used, and nothing is fetched', async (t) => {
   let connections = 0
   const server = createServer((socket) => {
     connections += 1
@@ -137,7 +137,7 @@ await t.test('a key that comes with the token is not used, and nothing is fetche
   t.equal(connections, 0)
 })
 
-await t.test('a header with any member besides alg, kid and typ is refused', async (t) => {
+await t.test('case 6: a header with any member besides alg, kid and typ is refused', async (t) => {
   const members = { crit: ['exp'], 'crit, empty': [], zip: 'DEF', b64: false, cty: 'JWT', enc: 'A256GCM', nonce: 'x', exp: 9_999_999_999, '': 1, __proto__x: 1 }
   await refuses(t, Object.fromEntries(Object.entries(members).map(([name, value]) => [name, forge({ ...header, [name.split(',')[0] ?? '']: value }, claims(), sign)])))
   await refuses(t, {
@@ -149,7 +149,7 @@ await t.test('a header with any member besides alg, kid and typ is refused', asy
   })
 })
 
-await t.test('a token of another kind is none: the typ says what it is', async (t) => {
+await t.test('case 8: a token of another kind is none: the typ says what it is', async (t) => {
   const types: unknown[] = ['JWT', 'rt+jwt', 'AT+JWT', 'at+JWT', 'application/at+jwt', 'jwt', '', null, 1, ['at+jwt']]
   await refuses(t, Object.fromEntries([
     ['absent', forge({ kid: key.kid, alg: 'ES256' }, claims(), sign)],
@@ -157,7 +157,7 @@ await t.test('a token of another kind is none: the typ says what it is', async (
   ] as [string, string][]))
 })
 
-await t.test('a token without one of its claims, or with one of another type, is refused', async (t) => {
+await t.test('case 7: a token without one of its claims, or with one of another type, is refused', async (t) => {
   const required = ['iss', 'aud', 'exp', 'iat', 'sub', 'sid', 'ep', 'jti', 'scope']
   const wrong: Record<string, unknown[]> = {
     iss: ['https://evil.example', 'http://127.0.0.1:9154/', '', null, 1, ['http://127.0.0.1:9154']],
@@ -181,7 +181,7 @@ await t.test('a token without one of its claims, or with one of another type, is
   ] as [string, string][]))
 })
 
-await t.test('times: past, absurdly far, ahead; five seconds are tolerated', async (t) => {
+await t.test('case 10: times: past, absurdly far, ahead; five seconds are tolerated', async (t) => {
   const now = Math.floor(node.clock.now().getTime() / 1000)
   const at = (changes: Record<string, number>) => forge(header, { ...claims(), ...changes }, sign)
   await refuses(t, {
@@ -201,7 +201,7 @@ await t.test('times: past, absurdly far, ahead; five seconds are tolerated', asy
   t.equal(await status(at({ nbf: now - 60 })), 200)
 })
 
-await t.test('an expired token is refused everywhere; directus says that it is expired', async (t) => {
+await t.test('case 10: an expired token is refused everywhere; directus says that it is expired', async (t) => {
   const now = Math.floor(node.clock.now().getTime() / 1000)
   const expired = forge(header, { ...claims(), iat: now - 3600, exp: now - 30 }, sign)
   const before = await footprint(node)
@@ -214,14 +214,14 @@ await t.test('an expired token is refused everywhere; directus says that it is e
   t.equal(await footprint(node), before)
 })
 
-await t.test('a token that was good is expired when its time has come, from the cache too', async (t) => {
+await t.test('case 10: a token that was good is expired when its time has come, from the cache too', async (t) => {
   const { accessToken } = await logIn(node, 'jane.doe', '4711', 'pin')
   t.equal(await status(accessToken), 200)
   await node.clock.advance(66)
   t.equal(await status(accessToken), 401)
 })
 
-await t.test('an id token, a refresh token and an API key are refused in one another’s place, and nothing is revoked', async (t) => {
+await t.test('case 9: an id token, a refresh token and an API key are refused in one another’s place, and nothing is revoked', async (t) => {
   const { tokens } = (await call(node, '/v1/auth', { body: { username: 'jane.doe', password } })).json as { tokens: { idToken: string; accessToken: string; refreshToken: string } }
   const created = await call(node, '/api/v1/auth/keys', { headers: { authorization: `Bearer ${tokens.accessToken}` } })
   const { apiKey } = created.json as { apiKey: string }
@@ -241,7 +241,7 @@ await t.test('an id token, a refresh token and an API key are refused in one ano
   t.equal(await status(tokens.accessToken), 200)
 })
 
-await t.test('a copy of a token in another spelling is dead with it', async (t) => {
+await t.test('case 11: a copy of a token in another spelling is dead with it', async (t) => {
   const { accessToken } = await logIn(node, 'jane.doe', password)
   const [head = '', payload = '', signature = ''] = accessToken.split('.')
   const copies = [accessToken, `${head}.${payload}.${otherHalf(signature)}`, ...spareBits(signature).map((text) => `${head}.${payload}.${text}`), `${accessToken}=`, ...spareBits(payload).map((text) => `${head}.${text}.${signature}`), ...spareBits(head).map((text) => `${text}.${payload}.${signature}`)]
@@ -251,12 +251,12 @@ await t.test('a copy of a token in another spelling is dead with it', async (t) 
   for (const copy of copies) await refusesEverywhere(t, 'after the logout', copy)
 })
 
-await t.test('a long token is refused, a longer header too', async (t) => {
+await t.test('case 12: a long token is refused, a longer header too', async (t) => {
   await refuses(t, { '14 KB of payload': forge(header, { ...claims(), iss: 'x'.repeat(10_000) }, sign), 'dots': '.'.repeat(15_000), 'letters': 'e'.repeat(15_000), 'brackets': base64url('['.repeat(5000)).concat('.e30.e30') })
   t.equal((await call(node, '/verify', { method: 'GET', headers: { authorization: `Bearer ${'x'.repeat(17_000)}` } })).status, 431)
 })
 
-await t.test('the tokens of a suspended or deleted user are refused everywhere', async (t) => {
+await t.test('case 15: the tokens of a suspended or deleted user are refused everywhere', async (t) => {
   const suspended = await node.createUser({ username: 'suspended', password })
   const deleted = await node.createUser({ username: 'deleted', password })
   const tokens = { suspended: (await logIn(node, 'suspended', password)).accessToken, deleted: (await logIn(node, 'deleted', password)).accessToken }
@@ -268,7 +268,7 @@ await t.test('the tokens of a suspended or deleted user are refused everywhere',
   await refusesEverywhere(t, 'active again: the old token stays dead', tokens.suspended)
 })
 
-await t.test('the keys of other algorithms verify their own only, and a withdrawn key none', async (t) => {
+await t.test('case 4: the keys of other algorithms verify their own only, and a withdrawn key none', async (t) => {
   const first = await startTestApp(t)
   const someone = await first.createUser({ username: 'jane.doe', password })
   const before = await logIn(first, 'jane.doe', password)

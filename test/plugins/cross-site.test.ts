@@ -19,7 +19,7 @@ async function statusWith(headers: Record<string, string>, url = '/auth/login', 
   return (await app.inject({ method, url, headers })).statusCode
 }
 
-await t.test('on /auth, what a foreign page sends is refused, with cookies or without', async (t) => {
+await t.test('case 46: on /auth, what a foreign page sends is refused, with cookies or without', async (t) => {
   const rule: [headers: Record<string, string>, status: number][] = [
     [{}, 200],
     [{ origin: own }, 200],
@@ -50,13 +50,13 @@ await t.test('on /auth, what a foreign page sends is refused, with cookies or wi
   }
 })
 
-await t.test('no spelling of the path gets around it', async (t) => {
+await t.test('case 46: no spelling of the path gets around it', async (t) => {
   for (const url of ['/auth/login/', '/%61uth/login', '/auth%2Flogin', '/auth/nope', '/auth/login?x=1', '/auth/login#x']) {
     t.not(await statusWith({ origin: foreign }, url), 200, url)
   }
 })
 
-await t.test('elsewhere it holds for unsafe methods that the cookie authenticates', async (t) => {
+await t.test('case 46: elsewhere it holds for unsafe methods that the cookie authenticates', async (t) => {
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
     t.equal(await statusWith({ origin: foreign, cookie: loggedIn }, '/users/me', method), 403, method)
     t.equal(await statusWith({ origin: foreign }, '/users/me', method), 200, `${method} without a cookie`)
@@ -70,7 +70,7 @@ await t.test('safe methods pass', async (t) => {
   t.equal(await statusWith({ origin: foreign, 'sec-fetch-site': 'cross-site', cookie: loggedIn }, '/users/me', 'GET'), 200)
 })
 
-await t.test('a credential in a header exempts; one in the URL, which a form can write, does not', async (t) => {
+await t.test('case 46: a credential in a header exempts; one in the URL, which a form can write, does not', async (t) => {
   for (const [name, value] of [['authorization', 'Bearer x'], ['x-api-key', 'sk_live_x']] as const) {
     const header = { [name]: value }
     t.equal(await statusWith({ ...header, origin: foreign }), 200)
@@ -101,7 +101,7 @@ await t.test('a preflight of a listed origin is told what it may do, cookies inc
 
 const allowHeaders = (headers: Record<string, unknown>) => Object.keys(headers).filter((name) => name.startsWith('access-control-'))
 
-await t.test('a preflight of any other origin is an unknown method, without an allow header', async (t) => {
+await t.test('case 47: a preflight of any other origin is an unknown method, without an allow header', async (t) => {
   for (const origin of [foreign, 'null', own, '*', `${listed}.evil.example`, listed.toUpperCase(), undefined]) {
     const { statusCode, headers } = await preflight(origin)
     t.equal(statusCode, 405, String(origin))

@@ -34,7 +34,7 @@ await t.test('a node that has everything is ready', async (t) => {
   t.strictSame(await app.readiness(), { status: 'ok', checks: allOk })
 })
 
-await t.test('what is missing is named, and nothing is said about it', async (t) => {
+await t.test('case 67: what is missing is named, and nothing is said about it', async (t) => {
   const { database } = wellOptions
   const away = { database: 'failed', clock: 'failed' }
   const cases: [Partial<HealthOptions>, object][] = [

@@ -27,7 +27,7 @@ async function ask(method: string, target: string, headers = ''): Promise<{ stat
   return { status: statusOf(text), allow: /\r\nallow: (.*)\r\n/i.exec(text)?.[1], text }
 }
 
-await t.test('a known path with another method: 405, and Allow says which it takes', async (t) => {
+await t.test('case 61: a known path with another method: 405, and Allow says which it takes', async (t) => {
   const cases: [method: string, target: string, allow: string][] = [
     ['GET', '/auth/login', 'POST'],
     ['HEAD', '/auth/login', 'POST'],
@@ -64,12 +64,12 @@ await t.test('what is not there has no opinion on bodies', async (t) => {
   t.equal((await ask('PUT', '/auth/login', 'Content-Type: application/json\r\nContent-Length: 1000000\r\n')).status, 405)
 })
 
-await t.test('method override changes nothing', async (t) => {
+await t.test('case 61: method override changes nothing', async (t) => {
   t.equal((await ask('GET', '/auth/login', 'X-HTTP-Method-Override: POST\r\n')).status, 405)
   t.equal((await ask('GET', '/auth/login?_method=POST')).status, 405)
 })
 
-await t.test('the query is in no answer and no log line, of whatever path', async (t) => {
+await t.test('case 63: the query is in no answer and no log line, of whatever path', async (t) => {
   const targets = ['/nope?access_token=S3CRET', '/%zz?access_token=S3CRET', '/things?access_token=S3CRET', '/nope%3Faccess_token=S3CRET', '/nope;access_token=S3CRET', '/nope#access_token=S3CRET', 'http://x/nope?access_token=S3CRET', '/?access_token=S3CRET', '?access_token=S3CRET', '*?access_token=S3CRET']
   for (const target of targets) {
     for (const method of ['GET', 'POST', 'OPTIONS']) t.notMatch((await ask(method, target)).text, /S3CRET/, `${method} ${target}`)

@@ -45,7 +45,7 @@ await t.test('404, 405 and unreadable URLs count as well', async (t) => {
   t.strictSame(await statuses(app, 1, { url: '/%zz' }), [429])
 })
 
-await t.test('a 429 says when to come back, in the shape of the path, and a listed page may read it', async (t) => {
+await t.test('case 59: a 429 says when to come back, in the shape of the path, and a listed page may read it', async (t) => {
   const { app } = await buildHttpApp(t, { environment: { ...limits, CORS_ORIGINS: 'https://app.example' }, routes })
   const first = await app.inject({ url: '/things' })
   t.match(first.headers, { 'ratelimit-limit': '5', 'ratelimit-remaining': '4', 'ratelimit-reset': /^\d+$/ })
@@ -75,7 +75,7 @@ await t.test('RATE_LIMIT=off: nothing is counted', async (t) => {
   t.strictSame(await statuses(app, 1, { url: '/%zz' }), [400])
 })
 
-await t.test('without a trusted proxy, X-Forwarded-For makes nobody somebody else', async (t) => {
+await t.test('case 57: without a trusted proxy, X-Forwarded-For makes nobody somebody else', async (t) => {
   const { app } = await buildHttpApp(t, { environment: limits, routes })
   for (let i = 0; i < 5; i += 1) await statuses(app, 1, { headers: { 'x-forwarded-for': `198.51.100.${i}`, 'x-real-ip': `198.51.100.${i}`, forwarded: `for=198.51.100.${i}` } })
   t.strictSame(await statuses(app, 1, { headers: { 'x-forwarded-for': '198.51.100.99' } }), [429])
@@ -90,7 +90,7 @@ await t.test('behind a trusted proxy the address that it saw counts, and junk co
   t.strictSame([...(await via('junk', 2)), ...(await via('<script>', 2)), ...(await via('unknown, 1.2.3.4:80', 2))], [200, 200, 200, 200, 200, 429])
 })
 
-await t.test('one household of IPv6 is one address', async (t) => {
+await t.test('case 34: one household of IPv6 is one address', async (t) => {
   const { app } = await buildHttpApp(t, { environment: limits, routes })
   for (let i = 1; i <= 5; i += 1) t.strictSame(await statuses(app, 1, { from: `2001:db8:1:2::${i}` }), [200])
   t.strictSame(await statuses(app, 1, { from: '2001:DB8:1:2:ffff::1' }), [429])

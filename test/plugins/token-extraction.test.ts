@@ -52,7 +52,7 @@ await t.test('a query holds a token only, never an API key', async (t) => {
   t.strictSame(await found([], `/users/me?access_token=${key}`), token(key, 'query'))
 })
 
-await t.test('something explicit that can be no credential: unusable, and no good cookie beside it helps', async (t) => {
+await t.test('case 13: something explicit that can be no credential: unusable, and no good cookie beside it helps', async (t) => {
   for (const cookie of [[], ['Cookie: accessToken=good']]) {
     for (const header of ['Authorization: Basic YTpi', 'Authorization: Bearer', 'Authorization: Bearer ', 'Authorization:', 'Authorization: a.b.c', 'Authorization: Bearer a b', 'Authorization: Bearer a, Bearer b', 'Authorization: Bearera.b.c', 'X-API-Key:']) {
       t.strictSame(await found([header, ...cookie]), unusable, header)
@@ -62,7 +62,7 @@ await t.test('something explicit that can be no credential: unusable, and no goo
   }
 })
 
-await t.test('two explicit credentials, or one twice: 400', async (t) => {
+await t.test('case 13: two explicit credentials, or one twice: 400', async (t) => {
   const authorization = 'Authorization: Bearer a'
   const apiKey = 'X-API-Key: b'
   const query = '?access_token=c'
@@ -83,7 +83,7 @@ await t.test('two explicit credentials, or one twice: 400', async (t) => {
   }
 })
 
-await t.test('where no query token is taken, it is no credential', async (t) => {
+await t.test('case 14: where no query token is taken, it is no credential', async (t) => {
   t.strictSame(await found([], '/elsewhere?access_token=c'), none)
   t.strictSame(await found(['Content-Length: 0'], '/users/me?access_token=c', 'POST'), none)
   t.strictSame(await found(['Cookie: accessToken=good'], '/elsewhere?access_token=c'), token('good', 'cookie'))
@@ -94,7 +94,7 @@ await t.test('HEAD takes what GET takes', async (t) => {
   t.equal((await app.inject({ method: 'HEAD', url: '/users/me?access_token=c&access_token=c' })).statusCode, 400)
 })
 
-await t.test('an answer to a URL with a token is kept by nobody and told to nobody', async (t) => {
+await t.test('case 14: an answer to a URL with a token is kept by nobody and told to nobody', async (t) => {
   for (const target of ['/cached?access_token=c', '/cached?access%5ftoken=c', '/elsewhere?access_token=c', '/nope?access_token=c']) {
     const answer = await ask([], target)
     t.match(answer, /\r\ncache-control: no-store\r\n/, target)
@@ -103,7 +103,7 @@ await t.test('an answer to a URL with a token is kept by nobody and told to nobo
   t.match(await ask([], '/cached'), /\r\ncache-control: public\r\n/)
 })
 
-await t.test('cookies are counted as they were sent', async (t) => {
+await t.test('case 50: cookies are counted as they were sent', async (t) => {
   const cases: [headers: string[], reading: unknown][] = [
     [[], none],
     [['Cookie: accessToken='], none],

@@ -30,7 +30,7 @@ const verdictOf = async (attempts: Attempts, counter: AttemptCounter, factor: Fa
   return reservation.verdict
 }
 
-await t.test('five failures are free, the fifth begins a wait of 30 s, each further one doubles it up to 15 min', async (t) => {
+await t.test('case 31: five failures are free, the fifth begins a wait of 30 s, each further one doubles it up to 15 min', async (t) => {
   const { repository: { attempts }, clock } = await createTestRepository(t)
   await repeat(5, () => fail(attempts, known))
   for (const waitSeconds of [30, 60, 120, 240, 480, 900, 900]) {
@@ -85,7 +85,7 @@ await t.test('after a wait one guess is evaluated at a time', async (t) => {
   t.equal(verdicts(reservations, 'busy'), 19)
 })
 
-await t.test('six right logins at once are no failure', async (t) => {
+await t.test('case 31: six right logins at once are no failure', async (t) => {
   const { repository: { attempts } } = await createTestRepository(t)
   const login = async (): Promise<void> => {
     const reservation = await attempts.reserve(known, 'password', policy)
@@ -117,7 +117,7 @@ await t.test('a reservation whose node died stops counting, but its failure coun
   t.equal(await verdictOf(attempts, known), 'locked')
 })
 
-await t.test('a stranger\'s guesses do not lock the owner out', async (t) => {
+await t.test('case 31: a stranger\'s guesses do not lock the owner out', async (t) => {
   const { repository: { attempts } } = await createTestRepository(t)
   await repeat(5, () => fail(attempts, unknown))
   t.equal(await verdictOf(attempts, unknown), 'locked')

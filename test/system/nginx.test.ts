@@ -85,7 +85,7 @@ interface Echo {
   headers: Record<string, string>
 }
 
-await t.test('through nginx, every credential is one identity, and what a client calls itself is replaced', { skip }, async (t) => {
+await t.test('case 62: through nginx, every credential is one identity, and what a client calls itself is replaced', { skip }, async (t) => {
   const { node, user, accessToken, ask, bearer } = await setUp(t)
   const { secret: apiKey } = await createApiKey(node.core.service, user.id, { name: 'k', scopes: null, expiresAt: null }, { origin: null })
   const forged = { 'x-auth-user': 'forged', 'x-auth-email': 'forged', 'x-auth-scopes': 'admin', 'x-user-id': 'forged', 'x-auth-session': 'forged' }

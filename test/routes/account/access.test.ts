@@ -55,7 +55,7 @@ await t.test('a suspended user gets nowhere, with a token or a key', async (t) =
   t.equal((await send(node, { path: '/users/me', token: key })).status, 401)
 })
 
-await t.test('an API key reads /users/me and does nothing else', async (t) => {
+await t.test('case 55: an API key reads /users/me and does nothing else', async (t) => {
   const { id, token } = await somebody(node)
   const key = await newApiKey(node, id)
   for (const call of calls) {
@@ -90,7 +90,7 @@ await t.test('two credentials at once, or one twice, are a malformed request', a
   }
 })
 
-await t.test('the query token counts on GET and HEAD only, and such answers are kept by nobody', async (t) => {
+await t.test('case 14: the query token counts on GET and HEAD only, and such answers are kept by nobody', async (t) => {
   const { token } = await somebody(node)
   for (const path of ['/users/me', '/users/me/sessions', '/users/me/']) {
     for (const method of ['GET', 'HEAD']) {
@@ -127,7 +127,7 @@ await t.test('a foreign page cannot act with the cookie of the user', async (t) 
   await t.resolves(refresh(node, grant))
 })
 
-await t.test('HEAD without a credential is 401, and other methods are 405 with Allow', async (t) => {
+await t.test('case 61: HEAD without a credential is 401, and other methods are 405 with Allow', async (t) => {
   const head = await fetch(`${node.url}/users/me`, { method: 'HEAD' })
   t.equal(head.status, 401)
   for (const [method, path, allow] of [

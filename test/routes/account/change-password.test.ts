@@ -8,7 +8,7 @@ const change = (token: string, current = password, next = fresh) =>
   send(node, { method: 'POST', path: '/users/me/password', token, body: { current, new: next } })
 const isAlive = async (token: string) => (await send(node, { path: '/users/me', token })).status === 200
 
-await t.test('a change leaves exactly its own session alive, with its tokens; all others are dead', async (t) => {
+await t.test('case 25: a change leaves exactly its own session alive, with its tokens; all others are dead', async (t) => {
   const { id, username, token, grant } = await somebody(node)
   const dialects = ['pin', 'directus', 'bearer', 'tokenset'] as const
   const others = await Promise.all(dialects.map((dialect) => logIn(node, username, { dialect })))
@@ -31,7 +31,7 @@ await t.test('a change leaves exactly its own session alive, with its tokens; al
   await t.resolves(logIn(node, username, { password: fresh }))
 })
 
-await t.test('on every node', async (t) => {
+await t.test('case 25: on every node', async (t) => {
   const { username, token } = await somebody(node)
   const other = await logIn(node, username)
   const second = await startTestApp(t, { database: node.database, clock: node.clock, environment: { REVOCATION_MAX_LAG_MS: '2000' } })

@@ -17,7 +17,7 @@ const logInByPin = (from: TestApp, username: string, pin: string) =>
     replaces: null,
   })
 
-await t.test('the new PIN opens a session, the old one does not, and every other session is over', async (t) => {
+await t.test('case 25: the new PIN opens a session, the old one does not, and every other session is over', async (t) => {
   const { username, token, grant } = await somebody(node, { pin: '0000' })
   const till = await logInByPin(node, username, '0000')
   const answer = await setPin(token, '123456789012')

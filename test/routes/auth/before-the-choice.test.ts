@@ -66,7 +66,7 @@ const unreadable: readonly (readonly [body: string | Uint8Array, due: Due])[] = 
   [`[{${named}}]`, malformed('The body must be an object')],
 ]
 
-await t.test('what cannot be read as an object is 400 in the shape for both, and nothing happens', async (t) => {
+await t.test('case 41: case 42: what cannot be read as an object is 400 in the shape for both, and nothing happens', async (t) => {
   const before = await footprint(node)
   for (const path of paths) {
     for (const [body, due] of unreadable) isRefusal(t, await call(node, path, { body, headers: { ...json, cookie } }), due, `${path} ${String(body).slice(0, 60)}`)
@@ -74,7 +74,7 @@ await t.test('what cannot be read as an object is 400 in the shape for both, and
   t.equal(await footprint(node), before)
 })
 
-await t.test('a body of the wrong type, compressed or too large is 415 or 413 in the shape for both, and nothing happens', async (t) => {
+await t.test('case 42: a body of the wrong type, compressed or too large is 415 or 413 in the shape for both, and nothing happens', async (t) => {
   const before = await footprint(node)
   const unsupported: Due = { status: 415, message: 'Unsupported media type', code: 'UNSUPPORTED_MEDIA_TYPE' }
   const tooLarge: Due = { status: 413, message: 'Request body too large', code: 'CONTENT_TOO_LARGE' }
@@ -101,7 +101,7 @@ await t.test('a body of 16 KB, 32 levels and a charset is none too many', async 
   t.equal((await call(node, '/auth/login', { body: `{${named}}`, headers: { 'content-type': 'Application/JSON; charset="UTF-8"' } })).status, 200)
 })
 
-await t.test('what comes from another site is 403 in the shape for both, and nothing happens', async (t) => {
+await t.test('case 46: what comes from another site is 403 in the shape for both, and nothing happens', async (t) => {
   const before = await footprint(node)
   const due: Due = { status: 403, message: 'Cross-site request refused', code: 'FORBIDDEN', ofDirectus: "You don't have permission to access this." }
   const foreign: Record<string, string>[] = [{ origin: 'https://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }]
@@ -111,7 +111,7 @@ await t.test('what comes from another site is 403 in the shape for both, and not
   t.equal(await footprint(node), before)
 })
 
-await t.test('another method than POST is 405 with Allow in the shape for both, and nothing happens', async (t) => {
+await t.test('case 61: another method than POST is 405 with Allow in the shape for both, and nothing happens', async (t) => {
   const before = await footprint(node)
   const due: Due = { status: 405, message: 'Method not allowed', code: 'METHOD_NOT_ALLOWED' }
   for (const path of [...paths, '/auth/login/']) {

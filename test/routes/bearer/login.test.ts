@@ -10,7 +10,7 @@ const good = { username: 'jane.doe', password, otp: '123456' }
 const node = await startTestApp(t)
 await node.createUser({ username: 'jane.doe', email: 'jane.doe@example.com', password })
 
-await t.test('a body that is no login is refused before anybody looks for the user', async (t) => {
+await t.test('case 39: case 41: case 42: a body that is no login is refused before anybody looks for the user', async (t) => {
   const before = await footprint(node)
   for (const bad of badBodies(good, ['username', 'password'])) {
     const answer = await sendBad(node, path, bad)
@@ -20,7 +20,7 @@ await t.test('a body that is no login is refused before anybody looks for the us
   t.equal(await footprint(node), before, 'no session, no attempt')
 })
 
-await t.test('lengths are limited from above, in code points, and nothing is truncated', async (t) => {
+await t.test('case 35: lengths are limited from above, in code points, and nothing is truncated', async (t) => {
   for (const length of [64, 128]) {
     const username = `user${length}`
     const long = '🔑'.repeat(length - 1)
@@ -40,7 +40,7 @@ await t.test('a short or empty secret is an ordinary wrong one', async (t) => {
   for (const secret of ['', 'x']) t.same(await call(node, path, { body: { username: 'jane.doe', password: secret } }).then(({ status, text }) => [status, text]), [401, '{"error":"Invalid credentials"}'])
 })
 
-await t.test('hostile texts are ordinary wrong names and passwords', async (t) => {
+await t.test('case 38: hostile texts are ordinary wrong names and passwords', async (t) => {
   for (const text of hostileTexts) {
     for (const body of [{ username: text, password }, { username: `nobody${text}`, password: text }, { username: 'nobody', password, otp: text }]) {
       const answer = await call(node, path, { body })
@@ -50,7 +50,7 @@ await t.test('hostile texts are ordinary wrong names and passwords', async (t) =
   t.equal((await call(node, path, { body: { username: 'jane.doe', password } })).status, 200, 'and everything is still there')
 })
 
-await t.test('members that nobody asked for are without effect', async (t) => {
+await t.test('case 40: members that nobody asked for are without effect', async (t) => {
   const answer = await call(node, path, { body: { username: 'jane.doe', password, role: 'admin', id: 'x', status: 'active', email: 'root@example.com', scope: 'admin', name: 'cooluser1', pin: '0000' } })
   t.equal(answer.status, 200)
   t.match(answer.json, { user: { username: 'jane.doe', email: 'jane.doe@example.com' } })

@@ -6,7 +6,7 @@ const node = await startTestApp(t)
 const good = { email: 'jane@example.com', password: 'correct horse battery staple' }
 await node.createUser(good)
 
-await t.test('bad input is 400, says why and counts no attempt', async (t) => {
+await t.test('case 39: bad input is 400, says why and counts no attempt', async (t) => {
   const before = [await footprint(node), await auditCount(node, 'login_failed')]
   const wrongTypes = [null, 4711, 0.5, true, [], ['jane'], {}, { $ne: null }]
   for (const [body, reason] of [
@@ -30,7 +30,7 @@ await t.test('bad input is 400, says why and counts no attempt', async (t) => {
   t.same([await footprint(node), await auditCount(node, 'login_failed')], before)
 })
 
-await t.test('64 and 128 code points are a password, to the last of them', async (t) => {
+await t.test('case 35: 64 and 128 code points are a password, to the last of them', async (t) => {
   for (const [email, length] of [['a@example.com', 64], ['b@example.com', 128]] as const) {
     const password = '😀'.repeat(length)
     await node.createUser({ email, password })

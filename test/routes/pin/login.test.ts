@@ -6,7 +6,7 @@ const node = await startTestApp(t)
 await node.createUser({ username: 'jane', pin: '4711' })
 const good = { name: 'jane', pin: '4711' }
 
-await t.test('bad input is 400, names the member and counts no attempt', async (t) => {
+await t.test('case 39: bad input is 400, names the member and counts no attempt', async (t) => {
   const before = [await footprint(node), await auditCount(node, 'login_failed')]
   const wrongTypes: readonly unknown[] = [null, 4711, 0.5, true, [], ['jane'], {}, { $ne: null }, { toString: 'jane' }]
   for (const [body, message] of [
@@ -27,7 +27,7 @@ await t.test('bad input is 400, names the member and counts no attempt', async (
   t.same([await footprint(node), await auditCount(node, 'login_failed')], before)
 })
 
-await t.test('the longest name and PIN are guesses like others, and no prefix of them is taken for the whole', async (t) => {
+await t.test('case 35: the longest name and PIN are guesses like others, and no prefix of them is taken for the whole', async (t) => {
   for (const body of [
     { name: 'x'.repeat(254), pin: '4711' },
     { name: '😀'.repeat(254), pin: '4711' },
@@ -40,7 +40,7 @@ await t.test('the longest name and PIN are guesses like others, and no prefix of
   }
 })
 
-await t.test('look-alikes of a name are other names', async (t) => {
+await t.test('case 37: look-alikes of a name are other names', async (t) => {
   const stranger = await startTestApp(t)
   await stranger.createUser({ username: 'josé', pin: '4711' })
   for (const name of ['JOSÉ', 'jose\u0301', 'ｊｏｓé']) t.equal((await call(stranger, '/auth/login', { body: { name, pin: '4711' } })).status, 200, name)

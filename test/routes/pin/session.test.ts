@@ -20,7 +20,7 @@ await t.test('hostile cookies are no tokens, and change nothing', async (t) => {
   t.equal((await call(node, '/auth/logout', { headers: { cookie: `accessToken=${access}; refreshToken=x` } })).status, 200, 'a bad refresh cookie beside a good access token does not hold up a logout')
 })
 
-await t.test('any bit flipped in a refresh token makes it no token, and costs the session nothing', async (t) => {
+await t.test('case 21: any bit flipped in a refresh token makes it no token, and costs the session nothing', async (t) => {
   const { cookies } = await login()
   const token = cookies.refreshToken?.value ?? ''
   const before = await footprint(node)

@@ -12,7 +12,7 @@ await node.createUser({ username: 'jane.doe', email: 'jane.doe@example.com', pas
 
 const statusMessages = { 400: 'Login failed', 413: 'Payload Too Large', 415: 'Unsupported Media Type' } as const
 
-await t.test('a body that is no login is refused before anybody looks for the user', async (t) => {
+await t.test('case 39: case 41: case 42: a body that is no login is refused before anybody looks for the user', async (t) => {
   const before = await footprint(node)
   for (const bad of badBodies(good, ['username', 'password'])) {
     const answer = await sendBad(node, path, bad)
@@ -21,7 +21,7 @@ await t.test('a body that is no login is refused before anybody looks for the us
   t.equal(await footprint(node), before, 'no session, no attempt')
 })
 
-await t.test('lengths are limited from above, in code points', async (t) => {
+await t.test('case 35: lengths are limited from above, in code points', async (t) => {
   const before = await footprint(node)
   for (const [member, length] of [['username', 254], ['password', 128], ['otp', 128]] as const) {
     const answer = await call(node, path, { body: { ...good, [member]: '🔑'.repeat(length + 1) } })
@@ -30,7 +30,7 @@ await t.test('lengths are limited from above, in code points', async (t) => {
   t.equal(await footprint(node), before)
 })
 
-await t.test('hostile texts are ordinary wrong names and passwords', async (t) => {
+await t.test('case 38: hostile texts are ordinary wrong names and passwords', async (t) => {
   const failed = '{"statusCode":400,"statusMessage":"Login failed","error":"Incorrect username or password."}'
   for (const text of hostileTexts) {
     for (const body of [{ username: text, password }, { username: `${text}@example.com`, password }, { username: `nobody${text}`, password: text }]) {

@@ -10,7 +10,7 @@ const get = { method: 'GET' }
 
 const shared = await startTestApp(t)
 
-await t.test('the keys are public members only, and may be kept for half a minute', async (t) => {
+await t.test('case 16: the keys are public members only, and may be kept for half a minute', async (t) => {
   const answer = await call(shared, '/.well-known/jwks.json', get)
   t.equal(answer.status, 200)
   t.equal(answer.headers.get('cache-control'), 'public, max-age=30')
@@ -21,7 +21,7 @@ await t.test('the keys are public members only, and may be kept for half a minut
   t.match(keys[0], { alg: 'ES256', crv: 'P-256', kty: 'EC', use: 'sig', kid: shared.app.signingKeys.current().kid })
 })
 
-await t.test('so are those of every other algorithm', async (t) => {
+await t.test('case 16: so are those of every other algorithm', async (t) => {
   for (const [alg, members] of [['EdDSA', ['alg', 'crv', 'kid', 'kty', 'use', 'x']], ['RS256', ['alg', 'e', 'kid', 'kty', 'n', 'use']]] as const) {
     const node = await startTestApp(t, { environment: { SIGNING_ALG: alg } })
     const { keys } = (await call(node, '/.well-known/jwks.json', get)).json as { keys: object[] }
@@ -120,7 +120,7 @@ await t.test('every endpoint that is named answers', async (t) => {
   }
 })
 
-await t.test('a foreign Host never reaches the metadata', async (t) => {
+await t.test('case 59: a foreign Host never reaches the metadata', async (t) => {
   const answer = await shared.app.inject({ url: '/.well-known/openid-configuration', headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' } })
   t.notMatch(answer.body, /evil/)
 })
