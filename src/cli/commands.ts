@@ -1,7 +1,7 @@
 import { duration } from '../config/kinds.js'
 import { roles } from '../domain/model.js'
 import { scopes } from '../domain/scopes.js'
-import { argument, choice, choices, flag, integer, option, optionalArgument, requiredOption, type Alternatives, type Command, type Parameter } from './parameters.js'
+import { argument, choice, choices, flag, integer, option, optionalArgument, options, requiredOption, seconds, type Alternatives, type Command, type Parameter } from './parameters.js'
 
 /** Everything that can be said to the command line: noun → verb → parameters. Help and messages are made from it. */
 
@@ -51,6 +51,14 @@ export const expires: Parameter<number | Date | null> = {
     return 'value' in after && !/^\d+$/.test(text) ? after : { expected: 'a time such as 90d, 2027-01-31 or 2027-01-31T12:00:00Z' }
   },
 }
+
+export const clientName = requiredOption('name', 'NAME', 'Which service it is.')
+export const clientScopes = options('scope', 'S', `What its tokens may carry: ${scopeNames.join(', ')}, or scopes of your own services. May be repeated.`)
+export const accessLifetime = seconds('access-ttl', 'How long its access tokens live, such as 10m. Without it: as long as those of the dialect bearer.')
+export const jwks = option('jwks', 'FILE', 'Public keys, as a JWK or a JWKS; - is stdin. The client signs with its own key (private_key_jwt), and has no secret.')
+export const newJwks = option('jwks', 'FILE', 'The public keys from now on, as a JWK or a JWKS; - is stdin. No secret and no other key serves any more.')
+export const overlap = seconds('overlap', 'How long the old secret, and the tokens that it got, serve beside the new one, such as 1h. Without it: not at all.')
+export const clientId = argument('ID', 'The id of the client.')
 
 export const kid = argument('KID', 'The id of the signing key.')
 
@@ -115,6 +123,19 @@ export const commands = {
       create: { summary: 'Create an API key for a user; it is shown this once', parameters: [whichUser, keyName, keyScopes, expires] },
       list: { summary: 'List API keys, never the keys themselves', parameters: [whoseIfAny, limit] },
       revoke: { summary: 'Delete an API key, whoever owns it', parameters: [keyId] },
+    },
+  },
+  client: {
+    summary: 'Services that call tessera in their own name (OAuth)',
+    verbs: {
+      create: { summary: 'Create a client; its secret is shown this once', parameters: [clientName, clientScopes, accessLifetime, jwks] },
+      list: { summary: 'List clients by name, never their secrets', parameters: [] },
+      rotate: {
+        summary: 'Give a client another secret, which is shown this once, or other keys',
+        notes: ['The old secret, and every token that the client holds, is refused at once, unless --overlap is given.'],
+        parameters: [clientId, { oneOf: [overlap, newJwks], required: false }],
+      },
+      delete: { summary: 'Delete a client; every token that it holds is refused at once', parameters: [clientId] },
     },
   },
   key: {

@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises'
-import { buffer } from 'node:stream/consumers'
 import { AuthError } from '../domain/errors.js'
 import { createUser } from '../domain/operators.js'
 import type { Repository } from '../domain/ports.js'
 import { file, skipExisting } from './commands.js'
 import type { Context } from './context.js'
-import { CommandError, explain } from './errors.js'
+import { explain } from './errors.js'
 import { readLines, type ImportLine, type LineProblem } from './import-lines.js'
 import type { Result } from './output.js'
+import { readSource } from './source.js'
 
 /** What became of the lines. Every line of the file is in one of the lists. */
 interface ImportReport {
@@ -34,19 +33,6 @@ export async function importUsers(context: Context): Promise<Result> {
   if (failed.length === 0) await importLines(context, withoutExisting(lines, existing), report)
   return toResult(context, report)
 }
-
-/** @param name `-` for stdin */
-async function readSource(name: string): Promise<string> {
-  const bytes = name === '-' ? await buffer(process.stdin) : await readFile(name).catch((error: unknown) => { throw unreadable(name, error) })
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw new CommandError(`${name} is not UTF-8`)
-  }
-}
-
-const unreadable = (name: string, error: unknown): CommandError =>
-  new CommandError(`cannot read ${name} (${error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'})`)
 
 async function findTaken({ users }: Repository, lines: readonly ImportLine[]): Promise<LineProblem[]> {
   const found: LineProblem[] = []

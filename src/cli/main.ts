@@ -12,6 +12,7 @@ const loaders = {
   user: async () => (await import('./user.js')).user,
   session: async () => (await import('./session.js')).session,
   apikey: async () => (await import('./apikey.js')).apikey,
+  client: async () => (await import('./client.js')).client,
   key: async () => (await import('./key.js')).key,
   migrate: async () => (await import('./migrate.js')).migrate,
   audit: async () => (await import('./audit.js')).audit,

@@ -1,4 +1,4 @@
-import type { Parsed } from '../config/kinds.js'
+import { duration, type Parsed } from '../config/kinds.js'
 
 /** What a command can be told: an option with a value, a flag, or an argument without a name. */
 export interface Parameter<T> {
@@ -62,6 +62,16 @@ export function choice<const T extends string, F extends T | null>(kind: Kind & 
       return value === undefined ? { expected: `one of ${kind.of.join(', ')}` } : { value }
     },
   }
+}
+
+/** Any number of texts. */
+export const options = (name: string, placeholder: string, description: string): Parameter<readonly string[]> =>
+  ({ name, placeholder, description, kind: 'option', required: false, repeatable: true, parse: (given) => ({ value: given }) })
+
+/** A time from now on, such as `15m`; the value is in seconds. */
+export function seconds(name: string, description: string): Parameter<number | null> {
+  const time = duration('', { fallback: '1s' })
+  return { name, placeholder: 'TIME', description, kind: 'option', ...oneOrNone, parse: ([text]) => (text === undefined ? { value: null } : time.parse(text)) }
 }
 
 /** Any number of a few words. */

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
+import { requireSaneKeys } from './client-keys.js'
 import { AuthError, malformed } from './errors.js'
 import { codePoints } from './identifiers.js'
 import type { Actor, Client, PublicKeySet } from './model.js'
@@ -50,8 +51,7 @@ function requireSane({ name, scopes, accessSeconds, jwks }: ClientRequest, longe
   if (codePoints(name) === 0 || codePoints(name) > longestName) throw malformed(`name must have 1 to ${longestName} characters`)
   if (!scopes.every((scope) => scopeToken.test(scope))) throw malformed('a scope has printable ASCII characters, without spaces, " and \\')
   if (accessSeconds !== null && (accessSeconds < 1 || accessSeconds > longestSeconds)) throw malformed(`the lifetime must be from 1 to ${longestSeconds} seconds`)
-  if (jwks?.keys.some((key) => 'd' in key || 'k' in key)) throw malformed('the key set must have public keys only')
-  if (jwks?.keys.length === 0) throw malformed('the key set is empty')
+  if (jwks !== null) requireSaneKeys(jwks)
 }
 
 const notFound = (): AuthError => new AuthError('not_found', { reason: 'there is no such client' })
@@ -64,7 +64,7 @@ async function endTokens(tx: Repository, clientId: string): Promise<void> {
 
 /**
  * A new secret. Without an overlap the old one and every token got with it are dead at once, as after a leak.
- * @throws AuthError not_found
+ * @throws AuthError not_found, also for a client that has no secret to be replaced
  */
 export async function rotateClient(service: CoreService, clientId: string, overlapSeconds: number, actor: Actor): Promise<string> {
   const secret = newSecret()
@@ -74,6 +74,20 @@ export async function rotateClient(service: CoreService, clientId: string, overl
     await tx.audit.append({ type: 'client_rotated', actor, detail: { client: clientId, overlap_seconds: overlapSeconds } })
   })
   return secret
+}
+
+/**
+ * Other keys, in place of the old ones or of a secret: what those opened, and every token got with them, is dead at once. Keys that
+ * are to overlap stand in one set.
+ * @throws AuthError malformed | not_found
+ */
+export async function replaceClientKeys(service: CoreService, clientId: string, jwks: PublicKeySet, actor: Actor): Promise<void> {
+  requireSaneKeys(jwks)
+  await service.repository.transaction(async (tx) => {
+    if (!(await tx.clients.replaceKeys(clientId, jwks))) throw notFound()
+    await endTokens(tx, clientId)
+    await tx.audit.append({ type: 'client_rotated', actor, detail: { client: clientId, keys: jwks.keys.length } })
+  })
 }
 
 /** @throws AuthError not_found */

@@ -212,8 +212,10 @@ export interface Clients {
   findBySecret(id: string, secretHash: Buffer): Promise<Client | null>
   /** By name. */
   list(): Promise<Client[]>
-  /** The secret before goes on serving for the overlap. @returns false for an unknown client */
+  /** The secret before goes on serving for the overlap. @returns false for an unknown client, and one without a secret */
   replaceSecret(id: string, secretHash: Buffer, overlapSeconds: number): Promise<boolean>
+  /** No secret serves from here on. @returns false for an unknown client */
+  replaceKeys(id: string, jwks: PublicKeySet): Promise<boolean>
   /** Tokens of the client are dead from here on. @returns the new effective epoch, null for an unknown client */
   raiseEpoch(id: string): Promise<number | null>
   delete(id: string): Promise<boolean>

@@ -32,7 +32,10 @@ const replaceSecret = `
     previous_secret_hash = CASE WHEN $3 > 0 THEN secret_hash END,
     previous_secret_expires_at = CASE WHEN $3 > 0 THEN tessera_now() + make_interval(secs => $3) END,
     secret_hash = $2
-  WHERE id = $1`
+  WHERE id = $1 AND secret_hash IS NOT NULL`
+
+const replaceKeys = `
+  UPDATE clients SET jwks = $2, secret_hash = NULL, previous_secret_hash = NULL, previous_secret_expires_at = NULL WHERE id = $1`
 
 const raiseEpoch = `UPDATE clients SET epoch = epoch + 1 WHERE id = $1 RETURNING ${effectiveEpoch('epoch')} AS epoch`
 
@@ -62,6 +65,7 @@ export function createClients(database: Database): Clients {
       return rows.map(toClient)
     },
     replaceSecret: (id, secretHash, overlapSeconds) => changes(replaceSecret, [idToFind(id), secretHash, overlapSeconds]),
+    replaceKeys: (id, jwks) => changes(replaceKeys, [idToFind(id), JSON.stringify(jwks)]),
     async raiseEpoch(id) {
       const { rows: [row] } = await database.query<{ epoch: number }>(null, raiseEpoch, [idToFind(id)])
       return row?.epoch ?? null

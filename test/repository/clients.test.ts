@@ -72,3 +72,15 @@ await t.test('a client that does not exist is found by nothing', async (t) => {
     t.equal(await clients.delete(gone), false)
   }
 })
+
+await t.test('keys take the place of a secret, which serves no more; a client without a secret is given none', async (t) => {
+  const { repository: { clients } } = await createTestRepository(t)
+  const { id } = await clients.insert(newClient('reports'))
+  await clients.replaceSecret(id, hashOf('second'), 3600)
+  const jwks = { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'x' }] }
+  t.equal(await clients.replaceKeys(id, jwks), true)
+  t.match(await clients.find(id), { jwks, hasSecret: false })
+  for (const secret of ['first', 'second']) t.equal(await clients.findBySecret(id, hashOf(secret)), null)
+  t.equal(await clients.replaceSecret(id, hashOf('third'), 0), false)
+  for (const nobody of [unknownId, ...malformedIds]) t.equal(await clients.replaceKeys(nobody, jwks), false)
+})
