@@ -17,7 +17,8 @@ export const oauthRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.post(
     '/oauth/token',
-    { schema: { tags, consumes, summary: 'Get a token: client_credentials or refresh_token', operationId: 'oauthToken', body: TokenBody, response: { 200: TokenAnswer, ...failures } } },
+    // Services log in here, and sessions are refreshed.
+    { config: { rateClass: 'refresh' }, schema: { tags, consumes, summary: 'Get a token: client_credentials or refresh_token', operationId: 'oauthToken', body: TokenBody, response: { 200: TokenAnswer, ...failures } } },
     (request) => answerTokenRequest(fastify, request, request.body),
   )
 
