@@ -227,6 +227,26 @@ await t.test('a change of credentials takes its own session along to the new epo
   t.same((await repository.sessions.listAlive(user.id)).map(({ id }) => id), [own.session.id])
 })
 
+await t.test('no change of credentials takes a dead session along', async (t) => {
+  const { repository, clock } = await createTestRepository(t)
+  const user = await insertUser(repository, 'jane')
+  const ends: [end: string, end: (id: string) => Promise<unknown>, lifetimeSeconds: number][] = [
+    ['revoked', (id) => repository.sessions.revoke(id, 'logout'), 1000],
+    ['run out', () => clock.advance(11), 10],
+    ['ended by another change', () => repository.users.raiseEpoch(user.id), 1000],
+  ]
+  for (const [name, end, lifetimeSeconds] of ends) {
+    const { epoch } = (await repository.users.find(user.id)) ?? user
+    const { session } = await openSession(repository, user, { epoch, lifetimeSeconds })
+    await end(session.id)
+    await repository.transaction(async ({ users, sessions }) => {
+      t.equal(await sessions.moveToEpoch(session.id, (await users.raiseEpoch(user.id)) ?? -1), false, name)
+    })
+    t.match(await repository.sessions.find(session.id), { alive: false, session: { epoch } }, name)
+  }
+  for (const id of [...malformedIds, unknownId]) t.equal(await repository.sessions.moveToEpoch(id, 1), false)
+})
+
 await t.test('a rotation that waited for the change of credentials succeeds when it is asked again', async (t) => {
   const { repository, pool } = await createTestRepository(t)
   const user = await insertUser(repository, 'jane')

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { v7 as uuid } from 'uuid'
-import { createTestRepository, fakeHash, insertUser, malformedIds, newUser, openSession, times, unknownId } from '../support/repository.js'
+import { createTestRepository, fakeHash, insertUser, malformedIds, newUser, openSession, times, unknownId, untilSomebodyWaits } from '../support/repository.js'
 
 await t.test('a user is found by id, by username and by email, as it was given', async (t) => {
   const { repository: { users } } = await createTestRepository(t)
@@ -127,6 +127,27 @@ await t.test('a raised epoch is one higher, and a raised global epoch is above a
 
   const raised = await Promise.all(times(20, () => users.raiseEpoch(two.id)))
   t.equal(new Set(raised).size, 20, 'no two raises give the same epoch')
+})
+
+await t.test('while a user is held nobody else ends the sessions or opens one, and reading goes on', async (t) => {
+  const { repository, pool } = await createTestRepository(t)
+  const user = await insertUser(repository, 'jane')
+  const other = await insertUser(repository, 'joe')
+  let raised: number | null | undefined
+  let raising: Promise<unknown> = Promise.resolve()
+  await repository.transaction(async ({ users }) => {
+    t.match(await users.hold(user.id), { id: user.id, epoch: 0 })
+    raising = repository.users.raiseEpoch(user.id).then((epoch) => {
+      raised = epoch
+    })
+    await untilSomebodyWaits(pool)
+    await openSession(repository, other)
+    t.match(await repository.users.find(user.id), { epoch: 0 })
+    t.equal(raised, undefined)
+  })
+  await raising
+  t.equal(raised, 1)
+  for (const id of [...malformedIds, unknownId]) t.equal(await repository.transaction(({ users }) => users.hold(id)), null)
 })
 
 await t.test('status and role are changed, and a deleted user leaves nothing behind but the audit trail', async (t) => {
