@@ -44,7 +44,7 @@ ${Object.entries(settings).map(row).join('\n')}
 
 What goes together, and is refused otherwise:
 
-- \`DATABASE_URL\` needs \`MASTER_SECRET\`; \`DATABASE_LISTEN_URL\` and \`DATABASE_PASSWORD\` need \`DATABASE_URL\`.
+- \`DATABASE_URL\` needs \`MASTER_SECRET\`; \`DATABASE_LISTEN_URL\`, \`MIGRATION_DATABASE_URL\` and \`DATABASE_PASSWORD\` need \`DATABASE_URL\`.
 - \`MASTER_SECRET_PREVIOUS\` needs \`MASTER_SECRET\`.
 - \`HOST\` as a wildcard (\`0.0.0.0\`, \`::\`) needs \`PUBLIC_URL\`.
 - \`COOKIE_SAMESITE=none\` needs an https \`PUBLIC_URL\`.

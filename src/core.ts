@@ -9,7 +9,7 @@ import type { Clock } from './domain/ports.js'
 import type { CoreService } from './domain/service.js'
 import { generatedMasterSecret } from './master-secret.js'
 import { createPool, createRepository } from './repository/index.js'
-import { migrate } from './repository/migrate.js'
+import { migrateDatabase } from './migrate-database.js'
 
 /** What the service and the command line have in common: the database, reached and migrated, and the keys, opened. */
 export interface Core {
@@ -48,9 +48,9 @@ export async function openCore(config: Config, options: CoreOptions): Promise<Co
 
 async function openOn(database: DatabaseAccess, config: Config, { log, clock = systemClock, applicationName }: CoreOptions): Promise<Core> {
   // Directly: its lock belongs to a session, which a transaction pooler does not keep.
-  await migrate(database.listenUrl, { log })
+  await migrateDatabase(database, log)
   const listeners: ((revocation: Revocation) => void)[] = []
-  const pool = createPool({ connectionString: database.url, max: config.databasePool, applicationName })
+  const pool = createPool({ connectionString: database.url, max: config.databasePool, applicationName, log: (message, error) => { log(`${message} (${error.message})`) } })
   const close = async (): Promise<void> => {
     await pool.end()
     await database.leave()

@@ -12,6 +12,8 @@ export interface DatabaseAccess {
   readonly url: string
   /** A direct connection, for LISTEN. */
   readonly listenUrl: string
+  /** As the role that owns the schema; null: nobody but the service's own role is known. */
+  readonly migrationUrl: string | null
   readonly isEmbedded: boolean
   /** To be called once no connection is needed any more. */
   leave(): Promise<void>
@@ -24,26 +26,28 @@ const usualPatienceMs = 30_000
 export async function openDatabase(config: Config, log: (message: string) => void, patienceMs = usualPatienceMs): Promise<DatabaseAccess> {
   if (config.databaseUrl === null) {
     const server = await joinEmbeddedServer({ dataDir: config.dataDir, log })
-    return { url: server.connectionString, listenUrl: server.connectionString, isEmbedded: true, leave: () => server.leave() }
+    return { url: server.connectionString, listenUrl: server.connectionString, migrationUrl: null, isEmbedded: true, leave: () => server.leave() }
   }
   const url = config.databaseUrl
-  await reach(url, log, patienceMs)
-  return { url, listenUrl: config.databaseListenUrl ?? url, isEmbedded: false, leave: () => Promise.resolve() }
+  const { migrationDatabaseUrl: migrationUrl } = config
+  await reach('DATABASE_URL', url, log, patienceMs)
+  if (migrationUrl !== null) await reach('MIGRATION_DATABASE_URL', migrationUrl, log, patienceMs)
+  return { url, listenUrl: config.databaseListenUrl ?? url, migrationUrl, isEmbedded: false, leave: () => Promise.resolve() }
 }
 
 const pauseMs = 1000
 const oldestVersion = 150_000
 
 /** A database that starts together with the service may need a while; one that refuses us will not change its mind. */
-async function reach(url: string, log: (message: string) => void, patienceMs: number): Promise<void> {
+async function reach(setting: string, url: string, log: (message: string) => void, patienceMs: number): Promise<void> {
   const deadline = performance.now() + patienceMs
   for (;;) {
     try {
-      await requireVersion(url)
+      await requireVersion(setting, url)
       return
     } catch (error) {
       if (error instanceof DatabaseError) throw error
-      const failure = describe(url, error)
+      const failure = describe(setting, url, error)
       if (!isPassing(error) || performance.now() >= deadline) throw new DatabaseError(failure)
       log(`${failure}; trying again`)
       await pause(pauseMs)
@@ -51,13 +55,13 @@ async function reach(url: string, log: (message: string) => void, patienceMs: nu
   }
 }
 
-async function requireVersion(url: string): Promise<void> {
+async function requireVersion(setting: string, url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000, query_timeout: 5000 })
   client.on('error', () => undefined) // what is under way fails, and says so
   try {
     await client.connect()
     const { rows } = await client.query<{ version: string }>(`SELECT current_setting('server_version_num') AS version`)
-    if (Number(rows[0]?.version) < oldestVersion) throw new DatabaseError(`the PostgreSQL at ${placeOf(url)} is too old: tessera needs version 15 or newer`)
+    if (Number(rows[0]?.version) < oldestVersion) throw new DatabaseError(`the PostgreSQL at ${placeOf(setting, url)} is too old: tessera needs version 15 or newer`)
   } finally {
     await client.end().catch(() => undefined)
   }
@@ -68,15 +72,15 @@ const codeOf = (error: unknown): string | undefined => (error instanceof Error &
 /** Class 28 (no such user, wrong password), 3D000 (no such database), 42501: asking again changes nothing. */
 const isPassing = (error: unknown): boolean => !/^(28|3D|42)/.test(codeOf(error) ?? '')
 
-function describe(url: string, error: unknown): string {
+function describe(setting: string, url: string, error: unknown): string {
   const why = codeOf(error) ?? (error instanceof Error ? error.message : 'error')
-  const advice = isPassing(error) ? 'check that it runs and that DATABASE_URL is right' : 'check user, password and database name in DATABASE_URL'
-  return `cannot use PostgreSQL at ${placeOf(url)} (${why}): ${advice}`
+  const advice = isPassing(error) ? `check that it runs and that ${setting} is right` : `check user, password and database name in ${setting}`
+  return `cannot use PostgreSQL at ${placeOf(setting, url)} (${why}): ${advice}`
 }
 
 /** Host, port and database: never the password. */
-function placeOf(url: string): string {
-  if (!URL.canParse(url)) return 'DATABASE_URL'
+function placeOf(setting: string, url: string): string {
+  if (!URL.canParse(url)) return setting
   const { hostname, port, pathname } = new URL(url)
   return `${hostname}:${port === '' ? '5432' : port}${pathname}`
 }

@@ -39,13 +39,19 @@ const lifetime = duration('', { fallback: '1d' })
 /** An RFC 3339 time. */
 const timePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
 
+/** A moment in time; null when it is not given. */
+function momentOf(text: string | undefined): Date | null | 'bad' {
+  if (text === undefined) return null
+  const at = new Date(text)
+  return timePattern.test(text) && !Number.isNaN(at.getTime()) ? at : 'bad'
+}
+
 /** Seconds from now, or a moment. */
 export const expires: Parameter<number | Date | null> = {
   ...option('expires', 'WHEN', 'When the key ends: after a time such as 90d, or at one such as 2027-01-31 or 2027-01-31T12:00:00Z. Without it: never.'),
   parse([text]) {
-    if (text === undefined) return { value: null }
-    const at = new Date(text)
-    if (timePattern.test(text) && !Number.isNaN(at.getTime())) return { value: at }
+    const at = momentOf(text)
+    if (text === undefined || at !== 'bad') return { value: at === 'bad' ? null : at }
     const after = lifetime.parse(text)
     // A number alone may be meant as a year.
     return 'value' in after && !/^\d+$/.test(text) ? after : { expected: 'a time such as 90d, 2027-01-31 or 2027-01-31T12:00:00Z' }
@@ -73,6 +79,30 @@ export const head: Parameter<{ seq: number; mac: string } | null> = {
     return seq !== undefined && mac !== undefined ? { value: { seq: Number(seq), mac } } : { expected: 'seq and mac of a head from the log, as 42:9f86d0…' }
   },
 }
+
+const moment = (name: string, description: string): Parameter<Date | null> => ({
+  ...option(name, 'WHEN', description),
+  parse([text]) {
+    const at = momentOf(text)
+    return at === 'bad' ? { expected: 'a time such as 2027-01-31 or 2027-01-31T12:00:00Z' } : { value: at }
+  },
+})
+
+export const since = moment('since', 'Events from this time on, such as 2027-01-31 or 2027-01-31T12:00:00Z.')
+export const until = moment('until', 'Events before this time.')
+export const afterSeq = integer({ name: 'after', placeholder: 'SEQ', description: 'Events after this number of the chain: the `seq` of the last line of the export before.', fallback: 0, min: 0, max: 999_999_999_999_999 })
+export const before = moment('before', 'Events before this time go.')
+
+/** Seconds; null when it is not given. */
+export const olderThan: Parameter<number | null> = {
+  ...option('older-than', 'TIME', 'Events older than this go: 90d, 2160h.'),
+  parse([text]) {
+    if (text === undefined) return { value: null }
+    const age = lifetime.parse(text)
+    return 'value' in age && !/^\d+$/.test(text) ? age : { expected: 'a time such as 90d or 2160h' }
+  },
+}
+
 export const limit = integer({ name: 'limit', placeholder: 'N', description: 'How many, at most. Default: 1000.', fallback: 1000, min: 1, max: 10_000_000 })
 
 export interface Noun {
@@ -151,6 +181,18 @@ export const commands = {
     summary: 'The audit trail',
     verbs: {
       tail: { summary: 'Show the latest events, the newest last', parameters: [lines] },
+      export: {
+        summary: 'Write events to stdout, one JSON object a line, in the order of the chain',
+        notes: [
+          'Each line has a `seq`: numbers without gaps. To go on where the last export ended, give the last one to --after: nothing is missed, and nothing comes twice.',
+        ],
+        parameters: [afterSeq, since, until],
+      },
+      prune: {
+        summary: 'Delete old events, once the chain is verified; what stays can still be verified',
+        notes: ['Export them first. With two roles of the database this takes MIGRATION_DATABASE_URL: the service’s role deletes nothing here.'],
+        parameters: [{ oneOf: [before, olderThan], required: true }],
+      },
       verify: { summary: 'Check that no event was changed, removed or put in; exit 1 if one was', parameters: [head] },
     },
   },

@@ -91,7 +91,8 @@ async function run(name: string, verb: string, read: Read): Promise<number> {
   }
 }
 
-function print({ value, text }: Result, asJson: boolean): void {
+function print({ value, text, isStreamed }: Result, asJson: boolean): void {
+  if (isStreamed === true) return
   if (asJson) process.stdout.write(`${JSON.stringify(value)}\n`)
   else if (text !== '') process.stdout.write(`${text}\n`)
 }

@@ -6,6 +6,8 @@ export interface Result {
   readonly text: string
   /** Something of what was asked for was not done: exit status 1. */
   readonly failed?: boolean
+  /** It has been written to stdout already, as it came: too much to be held at once. */
+  readonly isStreamed?: boolean
 }
 
 /** What somebody else wrote must not steer the terminal, nor break a table. */

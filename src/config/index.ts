@@ -41,6 +41,8 @@ export interface Config {
   readonly databaseUrl: string | null
   /** null: `databaseUrl`. */
   readonly databaseListenUrl: string | null
+  /** null: the service's role owns the schema itself, or somebody else migrates. */
+  readonly migrationDatabaseUrl: string | null
   readonly databasePool: number
   readonly dataDir: string
   readonly masterSecret: string | null
@@ -145,6 +147,7 @@ function assemble(read: Reader): Config {
     publicUrl,
     databaseUrl: withPassword(databaseUrl, password),
     databaseListenUrl: withPassword(read(settings.DATABASE_LISTEN_URL), password),
+    migrationDatabaseUrl: read(settings.MIGRATION_DATABASE_URL),
     databasePool: read(settings.DATABASE_POOL),
     dataDir: path.resolve(read(settings.DATA_DIR)),
     masterSecret: read(settings.MASTER_SECRET),
@@ -181,6 +184,9 @@ function refuseContradictions(config: Config): void {
   const { memoryKiB, parallelism } = config.argon2
   if (config.databaseUrl === null && config.databaseListenUrl !== null) {
     throw new ConfigError('DATABASE_LISTEN_URL is set without DATABASE_URL: set both or none')
+  }
+  if (config.databaseUrl === null && config.migrationDatabaseUrl !== null) {
+    throw new ConfigError('MIGRATION_DATABASE_URL is set without DATABASE_URL: set both or none')
   }
   if (config.databaseUrl !== null && config.masterSecret === null) {
     throw new ConfigError('MASTER_SECRET is required with DATABASE_URL: at least 32 random bytes, the same for all nodes, such as from `openssl rand -base64 32`')

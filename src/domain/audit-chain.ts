@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { DataKey, Keyring } from './keyring.js'
+import type { Actor } from './model.js'
 import type { Checkpoint, Repository, Seal, SealedEvent } from './ports.js'
 
 /** Where the chain stands; told to the log, so that the newest rows cannot be cut off unseen. */
@@ -106,7 +107,7 @@ function isGenuine(keyring: Keyring, { seq, mac, proof, kid }: Checkpoint): bool
  * Deletes what is older, and leaves a checkpoint where the chain goes on. A broken chain is not pruned: that would hide the break.
  * @returns how many events went
  */
-export async function pruneAudit(vault: Vault, before: Date): Promise<number | ChainFault> {
+export async function pruneAudit(vault: Vault, before: Date, actor: Actor): Promise<number | ChainFault> {
   const report = await verifyAudit(vault, null)
   if (!report.intact) return report.fault
   return vault.repository.transaction(async (tx) => {
@@ -114,6 +115,8 @@ export async function pruneAudit(vault: Vault, before: Date): Promise<number | C
     if (seal === null) return 0
     const key = vault.keyring.current('audit')
     await tx.auditChain.insertCheckpoint({ seq: seal.seq, mac: seal.mac, proof: proofOf(key, seal.seq, seal.mac), kid: key.kid })
-    return tx.auditChain.deleteUpTo(seal.seq)
+    const events = await tx.auditChain.deleteUpTo(seal.seq)
+    await tx.audit.append({ type: 'audit_pruned', actor, detail: { before: before.toISOString(), events, seal: seal.seq } })
+    return events
   })
 }

@@ -33,6 +33,7 @@ export const auditEventTypes = [
   'token_revoked',
   'signing_key_rotated',
   'signing_key_revoked',
+  'audit_pruned',
 ] as const
 
 export type AuditEventType = (typeof auditEventTypes)[number]
@@ -45,4 +46,15 @@ export interface AuditEvent {
   readonly dialect?: DialectName | null
   readonly origin?: Origin | null
   readonly detail?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>
+}
+
+/** As it stands in the trail. */
+export interface StoredAuditEvent extends AuditEvent {
+  readonly id: number
+  readonly at: Date
+}
+
+/** With its place in the chain: numbers without gaps, in the order in which events became visible. */
+export interface SealedAuditEvent extends StoredAuditEvent {
+  readonly seq: number
 }

@@ -1,4 +1,4 @@
-import type { AuditEvent } from './audit.js'
+import type { AuditEvent, AuditEventType, SealedAuditEvent, StoredAuditEvent } from './audit.js'
 import type {
   ApiKey,
   AuthenticationMethod,
@@ -322,7 +322,25 @@ export interface Keys {
 export interface AuditTrail {
   append(event: AuditEvent): Promise<void>
   /** Newest first. */
-  list(page: { before: number | null; limit: number }): Promise<(AuditEvent & { id: number; at: Date })[]>
+  list(page: AuditPage): Promise<StoredAuditEvent[]>
+  /** What the sealer has taken, in the order of the chain: whoever goes on after the last number misses nothing. */
+  listSealed(page: SealedAuditPage): Promise<SealedAuditEvent[]>
+}
+
+export interface AuditPage {
+  readonly before: number | null
+  readonly limit: number
+  readonly userId?: string | null
+  readonly type?: AuditEventType | null
+  readonly since?: Date | null
+}
+
+export interface SealedAuditPage {
+  readonly after: number
+  readonly limit: number
+  readonly since: Date | null
+  /** The first moment that is not wanted any more. */
+  readonly until: Date | null
 }
 
 /** An event as a seal covers it. */

@@ -1,7 +1,7 @@
-import type { AuditEvent, AuditEventType } from '../domain/audit.js'
+import type { AuditEvent, AuditEventType, StoredAuditEvent } from '../domain/audit.js'
 import type { Actor, DialectName } from '../domain/model.js'
 import type { AuditTrail } from '../domain/ports.js'
-import { addressToNote, idToNote } from './inputs.js'
+import { addressToNote, idToFind, idToNote } from './inputs.js'
 import type { Queryable } from './pool.js'
 
 interface AuditRow {
@@ -24,11 +24,20 @@ const append = `
   INSERT INTO audit_events (type, actor, user_id, session_id, dialect, ip, user_agent, request_id, detail)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
+const columns = `
+  e.id, e.at, e.type, e.user_id, e.session_id, e.dialect, host(e.ip) AS ip, e.user_agent, e.request_id, e.detail,
+  split_part(e.actor, ':', 1) AS actor_kind, substr(e.actor, strpos(e.actor, ':') + 1) AS actor_id`
+
 const list = `
-  SELECT id, at, type, user_id, session_id, dialect, host(ip) AS ip, user_agent, request_id, detail,
-    split_part(actor, ':', 1) AS actor_kind, substr(actor, strpos(actor, ':') + 1) AS actor_id
-  FROM audit_events WHERE $1::bigint IS NULL OR id < $1
-  ORDER BY id DESC LIMIT $2`
+  SELECT ${columns} FROM audit_events e
+  WHERE ($1::bigint IS NULL OR e.id < $1) AND ($3::uuid IS NULL OR e.user_id = $3) AND ($4::text IS NULL OR e.type = $4)
+    AND ($5::timestamptz IS NULL OR e.at >= $5)
+  ORDER BY e.id DESC LIMIT $2`
+
+const listSealed = `
+  SELECT s.seq, ${columns} FROM audit_seals s JOIN audit_events e ON e.id = s.event_id
+  WHERE s.seq > $1 AND ($3::timestamptz IS NULL OR e.at >= $3) AND ($4::timestamptz IS NULL OR e.at < $4)
+  ORDER BY s.seq LIMIT $2`
 
 export function createAuditTrail(database: Queryable): AuditTrail {
   return {
@@ -46,14 +55,19 @@ export function createAuditTrail(database: Queryable): AuditTrail {
       ])
     },
 
-    async list({ before, limit }) {
-      const { rows } = await database.query<AuditRow>(null, list, [before, limit])
+    async list({ before, limit, userId = null, type = null, since = null }) {
+      const { rows } = await database.query<AuditRow>(null, list, [before, limit, userId === null ? null : idToFind(userId), type, since])
       return rows.map(toEvent)
+    },
+
+    async listSealed({ after, limit, since, until }) {
+      const { rows } = await database.query<AuditRow & { seq: number }>(null, listSealed, [after, limit, since, until])
+      return rows.map((row) => ({ ...toEvent(row), seq: row.seq }))
     },
   }
 }
 
-const toEvent = (row: AuditRow): AuditEvent & { id: number; at: Date } => ({
+const toEvent = (row: AuditRow): StoredAuditEvent => ({
   id: row.id,
   at: row.at,
   type: row.type,

@@ -3,21 +3,22 @@ import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import pg from 'pg'
 import { packageRoot } from '../package-root.js'
+import { MigrationError } from './migration-error.js'
+import { limitServiceRole, roleOf } from './service-role.js'
+
+export { MigrationError } from './migration-error.js'
 
 const migrationsFolder = path.join(packageRoot, 'migrations')
 
 /** Held by whoever migrates; the others wait, and find nothing left to do. */
 const lockKey = 7_377_235_002
 
-/** Why the schema cannot be brought up to date, in one line. */
-export class MigrationError extends Error {
-  override readonly name = 'MigrationError'
-}
-
 export interface MigrateOptions {
   readonly log?: (message: string) => void
   /** Holds `NNNN_name.sql`; by default the package's own. */
   readonly directory?: string
+  /** Where the service connects as a role of its own: that role is given what it needs, and no more. */
+  readonly serviceUrl?: string
 }
 
 /** Anything that runs a query: a client or a pool. */
@@ -42,7 +43,8 @@ interface AppliedRow {
  * Applies what is missing, in order, each migration in a transaction of its own. Any number of nodes may call
  * it at once; versions that only a newer release knows are left alone, since two releases may run side by side.
  * @returns the names that were applied now
- * @throws MigrationError when a migration fails, or an applied one was changed since
+ * @param connectionString of the role that owns the schema
+ * @throws MigrationError when a migration fails, an applied one was changed since, or the service's role could do too much
  */
 export async function migrate(connectionString: string, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
   const migrations = await readMigrations(options.directory)
@@ -59,6 +61,7 @@ export async function migrate(connectionString: string, options: MigrateOptions 
       await apply(client, migration)
       options.log?.(`Applied migration ${migration.name}`)
     }
+    if (options.serviceUrl !== undefined) await provideFor(options.serviceUrl, client, options.directory)
     return { applied: pending.map(({ name }) => name) }
   } catch (error) {
     if (!isRefusal(error)) throw error
@@ -72,6 +75,25 @@ export async function migrate(connectionString: string, options: MigrateOptions 
 export async function pendingMigrations(queryable: Queryable, directory?: string): Promise<string[]> {
   const migrations = await readMigrations(directory)
   return pendingOf(migrations, await appliedRows(queryable)).map(({ name }) => name)
+}
+
+async function provideFor(serviceUrl: string, owner: pg.Client, directory: string | undefined): Promise<void> {
+  const role = await roleOf(serviceUrl)
+  await limitServiceRole(owner, role)
+  await requireSameSchema(serviceUrl, role, directory)
+}
+
+/** Names are found by a search path, and the two roles may have two. */
+async function requireSameSchema(serviceUrl: string, role: string, directory: string | undefined): Promise<void> {
+  const service = new pg.Client({ connectionString: serviceUrl, application_name: 'tessera migrate' })
+  service.on('error', () => undefined)
+  await service.connect()
+  try {
+    if ((await pendingMigrations(service, directory)).length === 0) return
+  } finally {
+    await service.end()
+  }
+  throw new MigrationError(`The role ${role} of DATABASE_URL does not find the schema that was migrated: DATABASE_URL and MIGRATION_DATABASE_URL must name the same database, and lead to the same schema.`)
 }
 
 const schemaMigrations = `

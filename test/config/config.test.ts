@@ -36,6 +36,7 @@ const readings: Reading[] = [
   ['DATABASE_URL', database, (c) => c.databaseUrl, database, { MASTER_SECRET: secret }],
   ['DATABASE_PASSWORD', 'p@ss/word?', (c) => c.databaseUrl, 'postgresql://tessera:p%40ss%2Fword%3F@db.example:5432/identity', withDatabase],
   ['DATABASE_LISTEN_URL', 'postgres://direct/identity', (c) => c.databaseListenUrl, 'postgres://direct/identity', withDatabase],
+  ['MIGRATION_DATABASE_URL', 'postgres://owner@db.example/identity', (c) => c.migrationDatabaseUrl, 'postgres://owner@db.example/identity', withDatabase],
   ['DATABASE_POOL', '25', (c) => c.databasePool, 25],
   ['DATA_DIR', '/var/lib/tessera/../tessera', (c) => c.dataDir, '/var/lib/tessera'],
   ['MASTER_SECRET', secret, (c) => c.masterSecret, secret],
@@ -119,6 +120,7 @@ const malformed: Record<string, string[]> = {
   PUBLIC_URL: ['id.example.com', 'ftp://id.example.com', 'https://id.example.com/?a=1', 'https://id.example.com/#a', 'https://u:p@id.example.com', 'http://'],
   DATABASE_URL: ['mysql://db/identity', 'db.example', 'postgres://'],
   DATABASE_LISTEN_URL: ['db.example'],
+  MIGRATION_DATABASE_URL: ['db.example'],
   DATABASE_POOL: ['1', '201', 'many'],
   MASTER_SECRET: ['short', 'x'.repeat(31)],
   MASTER_SECRET_PREVIOUS: ['x'.repeat(31)],
@@ -187,6 +189,7 @@ void t.test('what contradicts itself is refused', (t) => {
   const cases: [Environment, RegExp][] = [
     [{ DATABASE_URL: database }, /^MASTER_SECRET is required with DATABASE_URL/],
     [{ DATABASE_LISTEN_URL: database }, /^DATABASE_LISTEN_URL is set without DATABASE_URL/],
+    [{ MIGRATION_DATABASE_URL: database }, /^MIGRATION_DATABASE_URL is set without DATABASE_URL/],
     [{ DATABASE_PASSWORD: 'x' }, /^DATABASE_PASSWORD is set without DATABASE_URL/],
     [{ ...withDatabase, DATABASE_URL: 'postgresql:///identity?host=/run', DATABASE_PASSWORD: 'x' }, /^DATABASE_PASSWORD needs a DATABASE_URL such as/],
     [{ MASTER_SECRET_PREVIOUS: secret }, /^MASTER_SECRET_PREVIOUS is set without MASTER_SECRET/],
