@@ -1,6 +1,6 @@
 // `npm test [-- test/x.test.ts test/folder …]`: compiles what changed, starts one embedded PostgreSQL with a migrated
 // template database for the whole run, and runs the compiled tests against it.
-import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { compile, packageRoot } from './compile.mjs'
@@ -21,10 +21,10 @@ const wanted = process.argv.slice(2)
 const files = await testFiles(wanted)
 const proofs = new Proofs()
 await compile({ development: true })
-const { passed, failed, skipped } = await withDatabase((templateUrl) =>
+const { passed, failed, skipped } = await withDatabase((templateUrl, superuserUrl) =>
   runTestFiles(files, {
     cwd: packageRoot,
-    env: { ...process.env, TESSERA_TEST_TEMPLATE_URL: templateUrl },
+    env: { ...process.env, TESSERA_TEST_TEMPLATE_URL: templateUrl, TESSERA_TEST_SUPERUSER_URL: superuserUrl },
     signal: interruption.signal,
     proofs,
   }),
@@ -79,7 +79,7 @@ async function testsBelow(place, isDefault) {
 
 /**
  * @template T
- * @param {(templateUrl: string) => Promise<T>} use
+ * @param {(templateUrl: string, superuserUrl: string) => Promise<T>} use
  */
 async function withDatabase(use) {
   const { joinEmbeddedServer } = await import('../dist/src/repository/embedded/index.js')
@@ -97,11 +97,25 @@ async function withDatabase(use) {
       serverSettings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', wal_level: 'minimal', max_wal_senders: '0' },
     })
     await migrate(server.connectionString)
-    return await use(server.connectionString)
+    return await use(server.connectionString, await superuserUrlOf(server.connectionString, dataDir))
   } finally {
     await server?.leave()
     await rm(dataDir, { recursive: true, force: true })
   }
+}
+
+/**
+ * For tests that make roles.
+ * @param {string} connectionString
+ * @param {string} dataDir
+ */
+async function superuserUrlOf(connectionString, dataDir) {
+  const { superuser } = await import('../dist/src/repository/embedded/cluster.js')
+  const url = new URL(connectionString)
+  url.username = superuser
+  url.password = (await readFile(path.join(dataDir, 'postgres-password'), 'utf8')).trim()
+  url.pathname = '/postgres'
+  return url.href
 }
 
 /** Stops servers of runs that were killed before they could clean up. */
