@@ -42,6 +42,7 @@ export async function runTestFiles(files, surroundings) {
 async function runTestFile(file, { cwd, env, signal, proofs }) {
   const counts = { passed: 0, failed: 0, skipped: 0 }
   const failures = []
+  const comments = []
   const name = file.replace(/^dist\//, '').replace(/\.js$/, '.ts')
   const startedAt = Date.now()
   const child = spawn(process.execPath, ['--enable-source-maps', file], {
@@ -54,14 +55,12 @@ async function runTestFile(file, { cwd, env, signal, proofs }) {
     setTimeout(() => child.kill('SIGKILL'), 10_000).unref()
   }
   signal.addEventListener('abort', stop)
-  const [results, ending] = await Promise.all([
-    parse(child.stdout, (result) => {
-      counts[kindOf(result)] += 1
-      proofs.note(result.fullname, kindOf(result), name)
-      if (kindOf(result) === 'failed') failures.push(describe(result))
-    }),
-    endOf(child),
-  ])
+  const onResult = (result) => {
+    counts[kindOf(result)] += 1
+    proofs.note(result.fullname, kindOf(result), name)
+    if (kindOf(result) === 'failed') failures.push(describe(result))
+  }
+  const [results, ending] = await Promise.all([parse(child.stdout, { onResult, onComment: (comment) => comments.push(comment) }), endOf(child)])
   signal.removeEventListener('abort', stop)
   if (counts.failed === 0 && (ending !== undefined || !results.ok)) {
     counts.failed = 1
@@ -69,17 +68,28 @@ async function runTestFile(file, { cwd, env, signal, proofs }) {
   }
   for (const failure of failures) console.log(`\n✖ ${name}${failure}\n`)
   console.log(`${counts.failed > 0 ? 'FAIL' : 'ok  '} ${name} (${counts.passed} passed, ${Date.now() - startedAt} ms)`)
+  for (const comment of comments) console.log(`       ${comment}`)
   return counts
 }
 
+/** What the reporter says in comments, beside what tests say themselves (`t.comment`). */
+const ofTheReporter = /^# (Subtest|time=|failed \d|bail|\{ total)/i
+
 /**
  * @param {import('node:stream').Readable} stream
- * @param {(result: import('tap-parser').Result) => void} onResult
+ * @param {{ onResult: (result: import('tap-parser').Result) => void, onComment: (comment: string) => void }} handlers
  * @returns {Promise<import('tap-parser').FinalResults>}
  */
-function parse(stream, onResult) {
+function parse(stream, { onResult, onComment }) {
+  const listen = (parser) => {
+    parser.on('child', listen)
+    parser.on('comment', (comment) => {
+      if (!ofTheReporter.test(comment)) onComment(comment.trim().replace(/^# /, ''))
+    })
+  }
   return new Promise((resolve) => {
     const parser = new Parser(resolve)
+    listen(parser)
     parser.on('result', onResult)
     stream.pipe(parser)
   })

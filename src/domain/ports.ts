@@ -262,6 +262,8 @@ export interface Attempts {
 export interface Revocations {
   /** Inside a transaction: takes the writers' lock, draws a number, writes the row, notifies. */
   announce(revocation: NewRevocation): Promise<void>
+  /** Makes this node obey the end of a session that was announced before, and that it may not have heard of yet. */
+  recall(sessionId: string): Promise<void>
   /** Rows above the cursor that have not expired, in order. */
   after(seq: number): Promise<Revocation[]>
   /** Asks the database what memory would answer, when memory may be stale. */

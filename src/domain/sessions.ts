@@ -20,12 +20,16 @@ const eventTypes = {
 
 /**
  * Ends one session: the row, the word to all nodes and the audit event, together.
- * @returns the session, or null when it had ended before: then nothing happens
+ * @returns the session, or null when it had ended before: then nothing is written. Whoever asks again because the answer was
+ *   lost hears that it is done, so this node obeys at once, wherever it was done
  */
 export async function endSession(repository: Repository, end: EndOfSession): Promise<Session | null> {
   return repository.transaction(async (tx) => {
     const session = await tx.sessions.revoke(end.sessionId, end.because)
-    if (session === null) return null
+    if (session === null) {
+      await tx.revocations.recall(end.sessionId)
+      return null
+    }
     await tx.revocations.announce({ kind: 'session', subject: session.id })
     await tx.audit.append({
       type: eventTypes[end.because],

@@ -68,6 +68,14 @@ export function createRevocations(database: Database, { longestTokenSeconds, onR
         })
       }),
 
+    recall: (sessionId) =>
+      database.transaction(async (transaction) => {
+        const { rows } = await transaction.query<RevocationRow>(null, `${selectLive} AND kind = 'session' AND subject = $1`, [sessionId])
+        transaction.afterCommit(() => {
+          for (const row of rows) onRevoked(toRevocation(row))
+        })
+      }),
+
     async after(seq) {
       const { rows } = await database.query<RevocationRow>(null, `${selectLive} AND seq > $1 ORDER BY seq`, [seq])
       return rows.map(toRevocation)
