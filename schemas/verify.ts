@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox'
 
 export const VerifyQuery = Type.Object({
-  scope: Type.Optional(Type.String({ maxLength: 1000, description: 'Scopes that must be held, separated by spaces.' })),
+  // An empty one is a gateway's variable that was never set: letting everybody pass would be the wrong answer to that.
+  scope: Type.Optional(Type.String({ pattern: '\\S', maxLength: 1000, description: 'Scopes that must be held, separated by spaces.' })),
   role: Type.Optional(Type.Union([Type.Literal('user'), Type.Literal('admin')], { description: 'The role that must be held.' })),
   token_for: Type.Optional(
     Type.String({ minLength: 1, maxLength: 200, description: 'Answer with `X-Auth-Token` too: an identity token of 60 seconds for this audience.' }),

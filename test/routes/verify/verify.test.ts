@@ -68,6 +68,15 @@ await t.test('a scope or a role that is not held is 403', async (t) => {
   t.equal((await ask(headers, '/verify?role=admin')).status, 403)
 })
 
+await t.test('a scope or a role that the gateway left empty lets nobody pass', async (t) => {
+  const { accessToken, ask } = await withUser(t)
+  for (const demand of ['scope=', 'scope=%20', 'scope', 'role=', 'role=root', 'scope=profile&scope=admin']) {
+    const response = await ask({ ...asked, authorization: `Bearer ${accessToken}` }, `/verify?${demand}`)
+    t.equal(response.status, 400, demand)
+    t.match(await response.json(), { detail: /^(scope|role) / }, demand)
+  }
+})
+
 await t.test('an original URI that is missing, given twice or not canonical is refused', async (t) => {
   const { accessToken, ask } = await withUser(t)
   const authorization = { authorization: `Bearer ${accessToken}` }
