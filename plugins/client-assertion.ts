@@ -9,9 +9,15 @@ export interface AssertionVerifierOptions {
   readonly audiences: readonly string[]
 }
 
-export const assertionAlgorithms = ['ES256', 'EdDSA', 'RS256', 'PS256']
+/** Ed25519 has two names (RFC 8037, RFC 9864). */
+export const assertionAlgorithms = ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256']
 const longestSeconds = 300
 const toleranceSeconds = 5
+/** The clocks of nodes and database may differ: what was used is remembered a little longer than anybody accepts it. */
+const clockMarginSeconds = 60
+
+/** What the database can keep as it is. */
+const jtiPattern = /^[^\0]{1,200}$/s
 
 /**
  * Reads a client's assertion: signed by a key of the client, for us, for minutes, and used once.
@@ -23,8 +29,10 @@ export function createAssertionVerifier(options: AssertionVerifierOptions): (ass
     const client = await clientOf(options, assertion)
     if (!client?.jwks) return null
     const payload = await verified(options, client, assertion)
-    if (payload?.jti === undefined || payload.exp === undefined || payload.jti.length > 200) return null
-    const isFirst = await options.clients.useAssertion(client.id, payload.jti, new Date((payload.exp + toleranceSeconds) * 1000))
+    if (payload?.exp === undefined) return null
+    const jti: unknown = payload.jti
+    if (typeof jti !== 'string' || !jtiPattern.test(jti)) return null
+    const isFirst = await options.clients.useAssertion(client.id, jti, new Date((payload.exp + toleranceSeconds + clockMarginSeconds) * 1000))
     return isFirst ? client : null
   }
 }

@@ -57,3 +57,14 @@ await t.test('a client ends its own token, and then it is inactive everywhere', 
   t.same(await (await post(node, '/oauth/introspect', { token }, basic(id, secret))).json(), { active: false })
   t.equal((await feed()).status, 401)
 })
+
+await t.test('secrets are not tried without limit: past the rate, the right one gets 429 too', async (t) => {
+  const node = await startTestApp(t, { environment: { RATE_LIMIT: 'on', RATE_LIMIT_REFRESH: '3/min' } })
+  const { client, secret } = await createClient(node.core.service, { name: 'reports', scopes: [], accessSeconds: null, jwks: null }, operator, 3600)
+  const ask = async (given: string) => {
+    const response = await post(node, '/oauth/token', { grant_type: 'client_credentials' }, basic(client.id, given))
+    return [response.status, await response.json(), response.headers.has('retry-after')]
+  }
+  for (const wrong of ['a', 'b', 'c']) t.match(await ask(wrong), [401])
+  t.match(await ask(secret ?? ''), [429, { error: 'temporarily_unavailable' }, true])
+})
