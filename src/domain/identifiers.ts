@@ -7,25 +7,31 @@ import type { Identifier } from './ports.js'
  */
 const fold = (given: string): string => given.normalize('NFKC').toLowerCase().normalize('NFKC')
 
-/** Letters, marks, digits, and inside the name single spaces and . _ - + '. No @, no control or invisible character. */
+/** Letters, marks, digits, and inside the name single spaces and . _ - + '. No @, no control character. */
 const usernamePattern = /^[\p{L}\p{M}\p{N}_.+'-]+( [\p{L}\p{M}\p{N}_.+'-]+)*$/u
 const emailPattern = /^[^\s@\p{C}]+@[^\s@\p{C}]+$/u
+
+/** Some of what shows nothing counts as a letter or a mark: Hangul fillers, variation selectors, the grapheme joiner. */
+const invisible = /\p{Default_Ignorable_Code_Point}/u
 
 /** Code points, for names as for secrets. */
 export const codePoints = (text: string): number => Array.from(text).length
 
 export const longestIdentifier = 254
 
+const isName = (pattern: RegExp, canonical: string): boolean =>
+  pattern.test(canonical) && !invisible.test(canonical) && codePoints(canonical) <= longestIdentifier
+
 /** @returns null for what can be nobody's username */
 export function canonicalUsername(given: string): string | null {
   const canonical = fold(given)
-  return usernamePattern.test(canonical) && codePoints(canonical) <= longestIdentifier ? canonical : null
+  return isName(usernamePattern, canonical) ? canonical : null
 }
 
 /** @returns null for what can be nobody's address */
 export function canonicalEmail(given: string): string | null {
   const canonical = fold(given)
-  return emailPattern.test(canonical) && codePoints(canonical) <= longestIdentifier ? canonical : null
+  return isName(emailPattern, canonical) ? canonical : null
 }
 
 /** What a login looks for. A name that cannot be is looked for as it stands, and found by nobody, in the same time. */
