@@ -73,11 +73,12 @@ async function accessTokenPlugin(fastify: FastifyInstance, options: AccessTokenO
 }
 
 /** A key is found by `kid`, and verifies its own algorithm only (RFC 8725 §3.1). A resolver must throw: no key would mean no check. */
-const publicKeyOf = (signingKeys: SigningKeys) => (decoded: { header: unknown }): Promise<string> => {
+const publicKeyOf = (signingKeys: SigningKeys) => async (decoded: { header: unknown }): Promise<string> => {
   const header: unknown = decoded.header
-  const key = headerCheck.Check(header) ? signingKeys.find(header.kid) : null
-  if (!headerCheck.Check(header) || key?.alg !== header.alg) return Promise.reject(new Error('unknown key'))
-  return Promise.resolve(key.publicPem)
+  if (!headerCheck.Check(header)) throw new Error('not our header')
+  const key = await signingKeys.lookUp(header.kid)
+  if (key?.alg !== header.alg) throw new Error('unknown key')
+  return key.publicPem
 }
 
 /**

@@ -14,6 +14,7 @@ export const RevocationsAnswer = Type.Object({
   resync: Type.Boolean({ description: 'The cursor was not known: what follows is everything that lives, and replaces what you had.' }),
   lag_ms: Type.Integer({ description: 'How old the news of this node may be, when it answered. Milliseconds.' }),
   waited_ms: Type.Integer({ description: 'How long this answer waited for news. Milliseconds.' }),
+  keys: Type.Array(Type.String(), { description: 'The ids (`kid`) of the signing keys that are published now. When yours are others, read the JWKS again: a key may have been revoked.' }),
   revocations: Type.Array(
     Type.Object({
       kind: Type.Union(kinds.map((kind) => Type.Literal(kind))),

@@ -24,8 +24,9 @@ export const revocationRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
       if (wait > 0) await fastify.revocationLog.waitForNews(cursor, wait)
       const waitedMs = Math.floor(performance.now() - askedAt)
       const page = fastify.revocationLog.read(cursor)
+      const keys = fastify.signingKeys.published().map(({ kid }) => kid)
       const revocations = page.revocations.map(({ kind, subject, epoch, survivor, expiresAt }) => ({ kind, subject, epoch, survivor, expires_at: expiresAt.toISOString() }))
-      return { cursor: page.cursor, resync: page.resync, lag_ms: lagMs(fastify.revocationFeed.lagMs()), waited_ms: waitedMs, revocations }
+      return { cursor: page.cursor, resync: page.resync, lag_ms: lagMs(fastify.revocationFeed.lagMs()), waited_ms: waitedMs, keys, revocations }
     },
   )
   return Promise.resolve()

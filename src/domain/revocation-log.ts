@@ -5,7 +5,7 @@ export interface RevocationLog {
   /** In order; a number that is not above the last one means that an older state of the database was restored. */
   append(revocation: Revocation): void
   read(cursor: string): RevocationPage
-  /** Resolves when there is news, or after the time, or when the log is closed. */
+  /** Resolves when there is news for a reader who has read that far, or after the time, or when the log is closed. */
   waitForNews(cursor: string, timeoutMs: number): Promise<void>
   prune(now: Date): void
   /** Lets everybody go who waits. */
@@ -43,6 +43,23 @@ export function createRevocationLog(): RevocationLog {
     return index === -1 ? null : index + 1
   }
 
+  /** Another node has told the reader already what is still on its way to this one: that is worth a moment, before everything is told anew. */
+  const isAhead = (cursor: string): boolean => Number(/^(\d+)-\d+$/.exec(cursor)?.[1]) > (entries.at(-1)?.seq ?? 0) && positionAfter(cursor) === null
+
+  function waitForEntry(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const resume = (): void => {
+        clearTimeout(timer)
+        resolve()
+      }
+      const timer = setTimeout(() => {
+        wake = wake.filter((other) => other !== resume)
+        resolve()
+      }, timeoutMs)
+      wake.push(resume)
+    })
+  }
+
   return {
     append(revocation) {
       const last = entries.at(-1)
@@ -54,19 +71,13 @@ export function createRevocationLog(): RevocationLog {
       const position = positionAfter(cursor)
       return { cursor: cursorOf(entries.at(-1)), resync: position === null, revocations: entries.slice(position ?? 0) }
     },
-    waitForNews(cursor, timeoutMs) {
-      if (closed || cursor !== cursorOf(entries.at(-1))) return Promise.resolve()
-      return new Promise((resolve) => {
-        const resume = (): void => {
-          clearTimeout(timer)
-          resolve()
-        }
-        const timer = setTimeout(() => {
-          wake = wake.filter((other) => other !== resume)
-          resolve()
-        }, timeoutMs)
-        wake.push(resume)
-      })
+    async waitForNews(cursor, timeoutMs) {
+      const until = performance.now() + timeoutMs
+      while (!closed && (cursor === cursorOf(entries.at(-1)) || isAhead(cursor))) {
+        const leftMs = until - performance.now()
+        if (leftMs <= 0) return
+        await waitForEntry(leftMs)
+      }
     },
     prune(now) {
       // The last one stays, so that a reader who has read it is not sent through everything again.

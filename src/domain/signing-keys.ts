@@ -36,6 +36,8 @@ export interface SigningKeys {
   /** The newest key whose time has come. */
   current(): SigningKey
   find(kid: string): SigningKey | null
+  /** As `find`; for a key that this node has not been told of yet the database is asked, at most once a second whoever asks. */
+  lookUp(kid: string): Promise<SigningKey | null>
   /** Oldest first. */
   published(): readonly SigningKey[]
   reload(): Promise<void>
@@ -60,6 +62,8 @@ export interface SigningKeyLimits {
 
 /** Clocks differ a little, and expired tokens are tolerated for a moment: a key is not needed to the second. */
 const retirementMarginSeconds = 60
+
+const lookUpEveryMs = 1000
 
 /** Who rotates when nobody does by hand. */
 const schedule: Actor = { kind: 'service', id: 'schedule' }
@@ -87,6 +91,18 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
   async function reload(): Promise<void> {
     const [stored, wraps] = [await repository.keys.signingKeys(), await repository.keys.wraps()]
     keys = stored.filter((key) => key.revokedAt === null).flatMap((key) => openKey(key, wraps, keyring))
+  }
+
+  const find = (kid: string): SigningKey | null => keys.find((key) => key.kid === kid) ?? null
+  let askedAtMs = -Infinity
+
+  /** Anybody can make up kids: what is not in the list costs one query, and no more within the second. */
+  async function ask(kid: string): Promise<void> {
+    const nowMs = clock.now().getTime()
+    if (Math.abs(nowMs - askedAtMs) < lookUpEveryMs) return
+    askedAtMs = nowMs
+    const isThere = (await repository.keys.signingKeys()).some((key) => key.kid === kid && key.revokedAt === null)
+    if (isThere) await reload()
   }
 
   async function add(tx: Repository, signsAfterSeconds: number): Promise<string> {
@@ -121,7 +137,12 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
       if (!key) throw new Error('there is no signing key')
       return key
     },
-    find: (kid) => keys.find((key) => key.kid === kid) ?? null,
+    find,
+    async lookUp(kid) {
+      // A database that does not answer makes no key known, and what fails a check stays refused.
+      if (find(kid) === null) await ask(kid).catch(() => undefined)
+      return find(kid)
+    },
     published: () => keys,
     reload,
     async rotate(actor) {

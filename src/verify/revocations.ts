@@ -25,6 +25,8 @@ export interface FollowerOptions {
   readonly onError: (error: Error) => void
   /** About an API key, or its owner, something changed. */
   readonly onApiKeyChanged: (subject: string) => void
+  /** The ids of the signing keys that are published now. */
+  readonly onKeysTold: (kids: readonly string[]) => void
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -55,7 +57,7 @@ const pauseAfterErrorMs = 250
 const pruneEveryMs = 60_000
 
 export function followRevocations(options: FollowerOptions): RevocationFollower {
-  const { client, maxLagMs, onError, onApiKeyChanged, now } = options
+  const { client, maxLagMs, onError, onApiKeyChanged, onKeysTold, now } = options
   let state: State = { ids: new Map(), epochs: new Map() }
   let cursor = '0'
   let freshAsOf = -Infinity
@@ -73,26 +75,29 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
   async function poll(): Promise<void> {
     const askedAt = performance.now()
     const page = membersOf(await client.getJson(`/revocations?cursor=${encodeURIComponent(cursor)}&wait=${freshAsOf === -Infinity ? 0 : waitMs}`, waitMs + maxLagMs))
-    const { cursor: next, resync, lag_ms: lagMs, waited_ms: waitedMs, revocations } = page
+    const { cursor: next, resync, lag_ms: lagMs, waited_ms: waitedMs, revocations, keys } = page
     if (typeof next !== 'string' || typeof lagMs !== 'number' || typeof waitedMs !== 'number' || !Array.isArray(revocations)) throw new Error('the feed of revocations is not what was expected')
-    if (resync === true) state = { ids: new Map(), epochs: new Map() }
-    for (const entry of revocations) apply(membersOf(entry))
+    // A page that cannot be understood to its end takes nothing away.
+    const told: State = resync === true ? { ids: new Map(), epochs: new Map() } : state
+    for (const entry of revocations) apply(told, membersOf(entry))
+    state = told
     cursor = next
     freshAsOf = askedAt + waitedMs - lagMs
+    if (Array.isArray(keys)) onKeysTold(keys.filter((kid) => typeof kid === 'string'))
   }
 
-  function apply(entry: Readonly<Record<string, unknown>>): void {
+  function apply(to: State, entry: Readonly<Record<string, unknown>>): void {
     const { kind, subject, epoch, survivor, expires_at: expiresAt } = entry
     if (typeof kind !== 'string' || typeof subject !== 'string') throw new Error('the feed of revocations is not what was expected')
     const expiresAtMs = typeof expiresAt === 'string' ? Date.parse(expiresAt) : NaN
-    if (kind === 'session' || kind === 'token') state.ids.set(`${kind}:${subject}`, expiresAtMs)
-    if (typeof epoch === 'number') raise(`${kind}:${subject}`, { epoch, survivor: typeof survivor === 'string' ? survivor : null, survivorEpoch: 0, expiresAtMs })
+    if (kind === 'session' || kind === 'token') to.ids.set(`${kind}:${subject}`, expiresAtMs)
+    if (typeof epoch === 'number') raise(to, `${kind}:${subject}`, { epoch, survivor: typeof survivor === 'string' ? survivor : null, survivorEpoch: 0, expiresAtMs })
     if (kind === 'api_key' || kind === 'user') onApiKeyChanged(subject)
   }
 
-  function raise(key: string, rule: EpochRule): void {
-    const known = state.epochs.get(key)
-    state.epochs.set(key, known ? combine(known, rule) : rule)
+  function raise(to: State, key: string, rule: EpochRule): void {
+    const known = to.epochs.get(key)
+    to.epochs.set(key, known ? combine(known, rule) : rule)
   }
 
   function prune(): void {

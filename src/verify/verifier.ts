@@ -1,5 +1,6 @@
-import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
+import { errors, jwtVerify, type JWTPayload } from 'jose'
 import { createApiKeyCheck } from './api-keys.js'
+import { followPublishedKeys } from './keys.js'
 import { VerificationError, type VerifiedIdentity, type VerifierOptions } from './options.js'
 import { followRevocations, type TokenMarks } from './revocations.js'
 import { createTesseraClient, membersOf, unavailable } from './tessera-client.js'
@@ -22,9 +23,6 @@ const apiKeyPrefix = 'sk_live_'
 const algorithms = ['ES256', 'EdDSA', 'RS256']
 const toleranceSeconds = 5
 const introspectionTimeoutMs = 2000
-const jwksCooldownMs = 5000
-const jwksReloadMs = 30_000
-const jwksTimeoutMs = 2000
 
 /**
  * Offline by the JWKS, with the revocations that tessera's feed tells of.
@@ -34,6 +32,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer, audience = issuer, maxLagMs = 2000, whenStale = 'closed', now = Date.now } = options
   const client = createTesseraClient(options)
   const onError = (error: unknown): void => options.onError?.(error instanceof Error ? error : new Error('the keys could not be read'))
+  const keys = followPublishedKeys({ url: `${(options.baseUrl ?? issuer).replace(/\/+$/, '')}/.well-known/jwks.json`, fetch: options.fetch ?? fetch, onError })
   const apiKeys = createApiKeyCheck(client, { cacheMs: options.apiKeyCacheMs ?? 30_000, now, isFresh: () => follower.lagMs() <= maxLagMs })
   const follower = followRevocations({
     client,
@@ -43,21 +42,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
     onApiKeyChanged: (subject) => {
       apiKeys.forget(subject)
     },
+    onKeysTold: (kids) => {
+      keys.compare(kids)
+    },
   })
-  // An unknown kid makes it look again, at most once in the cooldown; known keys serve while tessera does not answer.
-  const keys = createRemoteJWKSet(new URL(`${(options.baseUrl ?? issuer).replace(/\/+$/, '')}/.well-known/jwks.json`), {
-    cooldownDuration: jwksCooldownMs,
-    // Kept for as long as tessera does not answer, and read again below while it does.
-    cacheMaxAge: Infinity,
-    timeoutDuration: jwksTimeoutMs,
-    ...(options.fetch ? { [customFetch]: options.fetch } : {}),
-  })
-
-  const reloading = setInterval(() => {
-    keys.reload().catch(onError)
-  }, jwksReloadMs)
-  reloading.unref()
-
   async function verifyToken(token: string): Promise<VerifiedIdentity> {
     const claims = await verifySignature(token)
     if (follower.isRevoked(claims.marks)) throw new VerificationError('revoked', 'the token was revoked: log in again')
@@ -67,7 +55,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   async function verifySignature(token: string) {
     try {
-      const { payload, protectedHeader } = await jwtVerify(token, keys, {
+      const { payload, protectedHeader } = await jwtVerify(token, (header, jws) => keys.find(header, jws), {
         issuer,
         audience,
         algorithms,
@@ -100,7 +88,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     ready: () => follower.ready,
     lagMs: () => follower.lagMs(),
     close() {
-      clearInterval(reloading)
+      keys.stop()
       follower.stop()
     },
   }
@@ -129,6 +117,6 @@ function readClaims(payload: JWTPayload, nowMs: number): { marks: TokenMarks; id
 function asVerificationError(error: unknown): VerificationError {
   if (error instanceof VerificationError) return error
   if (error instanceof errors.JWTExpired) return new VerificationError('expired', 'the token has expired: refresh it', error)
-  const isAboutToken = error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout) && error.code !== 'ERR_JOSE_GENERIC' && error.code !== 'ERR_JWKS_INVALID'
+  const isAboutToken = error instanceof errors.JOSEError && error.code !== 'ERR_JWKS_INVALID'
   return isAboutToken ? new VerificationError('invalid', 'the token is invalid', error) : unavailable(error)
 }

@@ -11,7 +11,7 @@ async function follower(t: Test, revocations: readonly object[]) {
     pages += 1
     return pages === 1 ? Promise.resolve({ cursor: '1', resync: false, lag_ms: 0, waited_ms: 0, revocations }) : new Promise(() => undefined)
   }
-  const following = followRevocations({ client: { getJson, postForm: getJson }, maxLagMs: 1000, onError: (error) => t.fail(error.message), onApiKeyChanged: () => undefined, now: () => Date.now() })
+  const following = followRevocations({ client: { getJson, postForm: getJson }, maxLagMs: 1000, onError: (error) => t.fail(error.message), onApiKeyChanged: () => undefined, onKeysTold: () => undefined, now: () => Date.now() })
   t.teardown(() => {
     following.stop()
   })
@@ -30,4 +30,41 @@ await t.test('a token that an earlier end did not spare stays dead when its sess
 await t.test('the session that survives again and again keeps its tokens', async (t) => {
   const isRevoked = await follower(t, [ends(1, 'own'), ends(2, 'own')])
   t.strictSame([0, 1, 2].map((epoch) => isRevoked('own', epoch)), [false, false, false])
+})
+
+const session = (subject: string) => ({ kind: 'session', subject, epoch: null, survivor: null, expires_at: expiresAt })
+
+await t.test('a resync replaces what was known, and one that breaks off takes nothing away', async (t) => {
+  const pages = [
+    { cursor: '7', resync: false, lag_ms: 0, waited_ms: 0, revocations: [session('a'), ends(3, null)] },
+    { cursor: '2', resync: true, lag_ms: 0, waited_ms: 0, revocations: [session('b'), ends(1, null)] },
+    { cursor: '9', resync: true, lag_ms: 0, waited_ms: 0, revocations: [session('c'), { kind: 'session' }] },
+  ]
+  const asked: (string | null)[] = []
+  const errors: string[] = []
+  const seen: string[] = []
+  const judge = (): string => {
+    const isDead = (sessionId: string, epoch: number) => following.isRevoked({ kind: 'user', subject: 'jane', sessionId, epoch, tokenId: 'any' })
+    return ['a', 'b', 'c'].map((id) => (isDead(id, 9) ? `${id} dead` : '')).join(' ').trim() + `, epochs below ${[0, 1, 2, 3].find((epoch) => !isDead('x', epoch)) ?? 'all'}`
+  }
+  let lastRead = (): void => undefined
+  const allRead = new Promise<void>((resolve) => {
+    lastRead = resolve
+  })
+  const getJson = (path: string): Promise<unknown> => {
+    asked.push(new URLSearchParams(path.split('?')[1]).get('cursor'))
+    if (asked.length > 1) seen.push(judge())
+    const page = pages[asked.length - 1]
+    if (page !== undefined) return Promise.resolve(page)
+    lastRead()
+    return new Promise(() => undefined)
+  }
+  const following = followRevocations({ client: { getJson, postForm: getJson }, maxLagMs: 1000, onError: (error) => errors.push(error.message), onApiKeyChanged: () => undefined, onKeysTold: () => undefined, now: () => Date.now() })
+  t.teardown(() => {
+    following.stop()
+  })
+  await allRead
+  t.strictSame(asked, ['0', '7', '2', '2'], 'it goes on from what it has understood')
+  t.strictSame(seen, ['a dead, epochs below 3', 'b dead, epochs below 1', 'b dead, epochs below 1'])
+  t.strictSame(errors, ['the feed of revocations is not what was expected'])
 })
