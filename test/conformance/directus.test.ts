@@ -130,7 +130,7 @@ await t.test('mode json with the token from the cookie answers the successor in 
   t.same(answer.cookies, cleared)
 })
 
-await t.test('mode cookie with the token from the body answers the successor in the cookie only', async (t) => {
+await t.test('case 49: mode cookie with the token from the body answers the successor in the cookie only', async (t) => {
   const { node } = await start(t)
   const answer = await refresh(node, { refresh_token: refreshTokenOf(await login(node)), mode: 'cookie' })
   isGrant(t, answer)
@@ -159,7 +159,7 @@ await t.test('DIRECTUS_ENVELOPE leaves one of the two places', async (t) => {
   t.same(Object.keys((await login(atTop.node, { mode: 'cookie' })).json as object), ['access_token', 'expires', 'expires_at'])
 })
 
-await t.test('a logout ends the session of the token, answers 204, and clears the cookie that it used', async (t) => {
+await t.test('case 45: a logout ends the session of the token, answers 204, and clears the cookie that it used', async (t) => {
   const { node } = await start(t)
   for (const mode of [undefined, 'json', 'cookie']) {
     const session = await login(node)

@@ -64,7 +64,7 @@ await t.test('case 45: the source: a login answers with its message and sets bot
   t.notMatch(valueOf(answer, 'accessToken') + valueOf(answer, 'refreshToken'), /[^\w.-]/, 'nothing that `cut -d=` or a cookie parser would trip over')
 })
 
-await t.test('the source: a refresh answers with the access token, and updates both cookies', async (t) => {
+await t.test('case 45: the source: a refresh answers with the access token, and updates both cookies', async (t) => {
   const { node } = await start(t)
   const first = await login(node)
   await node.clock.advance(10 * day)
@@ -78,7 +78,7 @@ await t.test('the source: a refresh answers with the access token, and updates b
   t.not(valueOf(answer, 'accessToken'), valueOf(first, 'accessToken'))
 })
 
-await t.test('the source: a logout ends the session and deletes both cookies', async (t) => {
+await t.test('case 45: the source: a logout ends the session and deletes both cookies', async (t) => {
   const { node } = await start(t)
   const session = await login(node)
   const answer = await call(node, '/auth/logout', withCookies(session))

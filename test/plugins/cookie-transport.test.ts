@@ -26,14 +26,14 @@ function attributesOf(line: string | undefined): string[] {
   return [pair, ...attributes.filter((attribute) => !attribute.startsWith('Expires=')).sort()]
 }
 
-await t.test('over http: HttpOnly, no Secure, the value as it is', async (t) => {
+await t.test('case 45: over http: HttpOnly, no Secure, the value as it is', async (t) => {
   const { set } = await cookiesWith(t, {})
   t.equal(set.length, 2)
   t.strictSame(attributesOf(set[0]), [`accessToken=${jwt}`, 'HttpOnly', 'Max-Age=60', 'Path=/', 'SameSite=Lax'])
   t.strictSame(attributesOf(set[1]), [`refreshToken=${jwt}`, 'HttpOnly', 'Max-Age=2592000', 'Path=/auth', 'SameSite=Strict'])
 })
 
-await t.test('over https, below a path: Secure, and the path below that of PUBLIC_URL', async (t) => {
+await t.test('case 45: over https, below a path: Secure, and the path below that of PUBLIC_URL', async (t) => {
   const { set } = await cookiesWith(t, { PUBLIC_URL: 'https://id.example/identity/' })
   t.strictSame(attributesOf(set[0]), [`accessToken=${jwt}`, 'HttpOnly', 'Max-Age=60', 'Path=/', 'SameSite=Lax', 'Secure'])
   t.strictSame(attributesOf(set[1]), [`refreshToken=${jwt}`, 'HttpOnly', 'Max-Age=2592000', 'Path=/identity/auth', 'SameSite=Strict', 'Secure'])
@@ -46,7 +46,7 @@ await t.test('COOKIE_DOMAIN and COOKIE_SAMESITE hold for every cookie', async (t
   }
 })
 
-await t.test('a deletion has the same name, path and domain, no value and no time left', async (t) => {
+await t.test('case 45: a deletion has the same name, path and domain, no value and no time left', async (t) => {
   const { cleared } = await cookiesWith(t, { PUBLIC_URL: 'https://id.example/identity', COOKIE_DOMAIN: 'example' })
   t.strictSame(attributesOf(cleared[0]), ['accessToken=', 'Domain=example', 'HttpOnly', 'Max-Age=0', 'Path=/', 'SameSite=Lax', 'Secure'])
   t.strictSame(attributesOf(cleared[1]), ['refreshToken=', 'Domain=example', 'HttpOnly', 'Max-Age=0', 'Path=/identity/auth', 'SameSite=Strict', 'Secure'])

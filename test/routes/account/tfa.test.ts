@@ -71,7 +71,7 @@ await t.test('a code of the step before or after is taken, of two steps away it 
   await t.rejects(logIn(node, username, { otp: codeOf(node, secret) }), { code: 'invalid_otp' }, 'older than one that was used')
 })
 
-await t.test('one code, two logins at once: one session', async (t) => {
+await t.test('case 43: one code, two logins at once: one session', async (t) => {
   const { username, secret } = await enrolled()
   await nextStep()
   const otp = codeOf(node, secret)
@@ -217,7 +217,7 @@ await t.test('wrong codes at disable count, and a locked account is told the sam
   t.equal((await disable(token, codeOf(node, secret))).status, 204)
 })
 
-await t.test('an OTP that is missing or wrong after the right password counts for the lockout', async (t) => {
+await t.test('case 43: an OTP that is missing or wrong after the right password counts for the lockout', async (t) => {
   const { username, secret } = await enrolled()
   await nextStep()
   await t.rejects(logIn(node, username), { code: 'invalid_otp' })

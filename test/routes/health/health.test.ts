@@ -20,7 +20,7 @@ async function becomes(node: TestApp, expected: { status: number; failed: readon
   }
 }
 
-await t.test('alive and ready, to whoever asks', async (t) => {
+await t.test('case 67: alive and ready, to whoever asks', async (t) => {
   const node = await startTestApp(t)
   const live = await send(node, { path: '/health/live' })
   t.strictSame([live.status, live.text, live.headers.get('cache-control')], [200, '{"status":"ok"}', 'no-store'])
@@ -63,7 +63,7 @@ await t.test('a clock that is six seconds off is not ready', async (t) => {
   await becomes(node, { status: 503, failed: ['clock'] })
 })
 
-await t.test('without its database it is not ready, tells nobody where that is, and recovers by itself', async (t) => {
+await t.test('case 67: without its database it is not ready, tells nobody where that is, and recovers by itself', async (t) => {
   const node = await startTestApp(t)
   const url = new URL(node.database.connectionString)
   const name = url.pathname.slice(1)
