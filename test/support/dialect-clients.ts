@@ -3,6 +3,9 @@ import type { NewAccount } from '../../src/domain/operators.js'
 import type { TestApp } from './app.js'
 import { call, claimsOf, type Answer } from './auth-client.js'
 
+/** Where a client goes. */
+type Place = Pick<TestApp, 'url'>
+
 /** What a client of any dialect holds. */
 export interface Tokens {
   readonly accessToken: string
@@ -10,9 +13,9 @@ export interface Tokens {
 }
 
 interface DialectClient {
-  login(node: TestApp, person: Person, otp?: string): Promise<Answer>
-  refresh(node: TestApp, refreshToken: string): Promise<Answer>
-  logout?(node: TestApp, tokens: Tokens): Promise<Answer>
+  login(node: Place, person: Person, otp?: string): Promise<Answer>
+  refresh(node: Place, refreshToken: string): Promise<Answer>
+  logout?(node: Place, tokens: Tokens): Promise<Answer>
   tokensOf(answer: Answer): Tokens
   /** How it answers a refresh token that is no good. */
   readonly invalidRefresh: readonly [status: number, text: string]
@@ -80,21 +83,21 @@ function tokensOf(dialect: DialectName, answer: Answer): Tokens {
   return clients[dialect].tokensOf(answer)
 }
 
-export const enter = async (node: TestApp, dialect: DialectName, person: Person): Promise<Tokens> => tokensOf(dialect, await clients[dialect].login(node, person))
+export const enter = async (node: Place, dialect: DialectName, person: Person): Promise<Tokens> => tokensOf(dialect, await clients[dialect].login(node, person))
 
-export const renew = async (node: TestApp, dialect: DialectName, refreshToken: string): Promise<Tokens> => tokensOf(dialect, await clients[dialect].refresh(node, refreshToken))
+export const renew = async (node: Place, dialect: DialectName, refreshToken: string): Promise<Tokens> => tokensOf(dialect, await clients[dialect].refresh(node, refreshToken))
 
 export const sessionIdOf = ({ accessToken }: Tokens): string => String(claimsOf(accessToken).sid)
 
 /** Whether the service would let this token through, as a gateway asks. */
-export async function isLive(node: TestApp, { accessToken }: Pick<Tokens, 'accessToken'>): Promise<boolean> {
+export async function isLive(node: Place, { accessToken }: Pick<Tokens, 'accessToken'>): Promise<boolean> {
   const { status } = await call(node, '/verify', { method: 'GET', headers: { authorization: `Bearer ${accessToken}` } })
   if (status !== 200 && status !== 401) throw new Error(`/verify answered ${status}`)
   return status === 200
 }
 
 /** Resolves once a node refuses the token, which it must within the lag that is allowed. */
-export async function untilDead(node: TestApp, tokens: Pick<Tokens, 'accessToken'>): Promise<void> {
+export async function untilDead(node: Pick<TestApp, 'url' | 'config'>, tokens: Pick<Tokens, 'accessToken'>): Promise<void> {
   const giveUpAt = performance.now() + node.config.revocationMaxLagMs + 1000
   while (await isLive(node, tokens)) {
     if (performance.now() > giveUpAt) throw new Error('the other node still accepts the token')
