@@ -50,7 +50,7 @@ export async function countedAttempt<T>(service: Service, subject: AttemptSubjec
     return await evaluate(reservation)
   } catch (error) {
     if (error instanceof Refused) return refuse(service, subject, reservationId, error.refusal)
-    await releaseQuietly(service, subject.counter, reservationId)
+    releaseLater(service, subject.counter, reservationId)
     throw error
   }
 }
@@ -76,11 +76,11 @@ function failureEvent({ record, counter, factor, origin, dialect }: AttemptSubje
   }
 }
 
-/** What was reserved and not evaluated (the queue was full, the database went away) is no failure. */
-async function releaseQuietly(service: Service, counter: AttemptCounter, reservationId: string | null): Promise<void> {
+/** What was reserved and not evaluated (the queue was full, the database went away) is no failure. Nobody waits for it. */
+function releaseLater(service: Service, counter: AttemptCounter, reservationId: string | null): void {
   if (reservationId === null) return
   // The reservation lapses by itself; the error that brought us here is the one to report.
-  await service.repository.attempts.release(counter, reservationId).catch(() => undefined)
+  service.repository.attempts.release(counter, reservationId).catch(() => undefined)
 }
 
 export const fairnessOf = ({ origin, counter }: Pick<AttemptSubject, 'origin' | 'counter'>): Fairness => ({

@@ -43,28 +43,29 @@ export interface ApiKeyOperations {
 const totpIssuer = 'tessera'
 
 export function createIdentity(service: Service, apiKeys: ApiKeyVerifier): Identity {
+  const once = (): Service => ({ ...service, repository: service.repository.forOneRequest() })
   return {
-    login: (attempt) => login(service, attempt),
-    refresh: (attempt) => refresh(service, attempt),
-    logout: (principal, origin, refreshCookie) => logout(service, principal, origin, refreshCookie),
-    logoutByRefreshToken: (dialect, token, origin) => logoutByRefreshToken(service, dialect, token, origin),
+    login: (attempt) => login(once(), attempt),
+    refresh: (attempt) => refresh(once(), attempt),
+    logout: (principal, origin, refreshCookie) => logout(once(), principal, origin, refreshCookie),
+    logoutByRefreshToken: (dialect, token, origin) => logoutByRefreshToken(once(), dialect, token, origin),
     authenticate: (presented) => authenticate(service, apiKeys, presented),
     account: {
-      me: (userId) => accounts.me(service, userId),
-      changePassword: (principal, change, origin) => accounts.changePassword(service, principal, change, origin),
-      setPin: (principal, change, origin) => accounts.setPin(service, principal, change, origin),
-      generateTotp: (principal, password, origin) => accounts.generateTotp(service, principal, password, origin, totpIssuer),
-      enableTotp: (principal, given, origin) => accounts.enableTotp(service, principal, given, origin),
-      disableTotp: (principal, otp, origin) => accounts.disableTotp(service, principal, otp, origin),
-      listSessions: (userId) => accounts.listSessions(service, userId),
-      endSession: (principal, sessionId, origin) => accounts.endOwnSession(service, principal, sessionId, origin),
-      endOtherSessions: (principal, origin) => accounts.endOtherOwnSessions(service, principal, origin),
+      me: (userId) => accounts.me(once(), userId),
+      changePassword: (principal, change, origin) => accounts.changePassword(once(), principal, change, origin),
+      setPin: (principal, change, origin) => accounts.setPin(once(), principal, change, origin),
+      generateTotp: (principal, password, origin) => accounts.generateTotp(once(), principal, password, origin, totpIssuer),
+      enableTotp: (principal, given, origin) => accounts.enableTotp(once(), principal, given, origin),
+      disableTotp: (principal, otp, origin) => accounts.disableTotp(once(), principal, otp, origin),
+      listSessions: (userId) => accounts.listSessions(once(), userId),
+      endSession: (principal, sessionId, origin) => accounts.endOwnSession(once(), principal, sessionId, origin),
+      endOtherSessions: (principal, origin) => accounts.endOtherOwnSessions(once(), principal, origin),
     },
     apiKeys: {
-      create: (principal, request, origin) => createApiKey(service, principal.userId, request, { origin }),
-      list: (userId) => listApiKeys(service, userId),
-      delete: (principal, keyId, origin) => deleteApiKey(service, keyId, principal.userId, { origin }),
-      roll: (principal, keyId, overlapSeconds, origin) => rollApiKey(service, keyId, principal, overlapSeconds, origin),
+      create: (principal, request, origin) => createApiKey(once(), principal.userId, request, { origin }),
+      list: (userId) => listApiKeys(once(), userId),
+      delete: (principal, keyId, origin) => deleteApiKey(once(), keyId, principal.userId, { origin }),
+      roll: (principal, keyId, overlapSeconds, origin) => rollApiKey(once(), keyId, principal, overlapSeconds, origin),
     },
   }
 }

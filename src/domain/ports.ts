@@ -36,6 +36,11 @@ export interface Repository {
    * the commit is acknowledged. When another transaction got in the way `work` runs again: it only asks the repository.
    */
   transaction<T>(work: (repository: Repository) => Promise<T>): Promise<T>
+  /**
+   * The same, for all that one request asks: when the database is overrun, its steps together wait a second before they are
+   * unavailable, rather than each of them.
+   */
+  forOneRequest(): Repository
 }
 
 /** A handle in its canonical form (domain/identifiers.ts). */

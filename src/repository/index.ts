@@ -45,6 +45,7 @@ function repositoryOn(database: Database, options: RevocationOptions): Repositor
       database.isTransaction
         ? work(repository)
         : database.transaction((transaction) => work(repositoryOn(transaction, options))),
+    forOneRequest: () => (database.isTransaction ? repository : repositoryOn(database.forOneRequest(), options)),
   }
   return repository
 }

@@ -57,6 +57,8 @@ const noticeableWaitMs = 50
 /** … and does not wait as long again for a lock, but gets an answer this soon after `acquireMs`. */
 const crowdedAnswerMs = 200
 const shortestAnswerMs = 100
+/** What is left to who has waited long enough: a connection may come back just now. */
+const shortestPatienceMs = 50
 
 /** Epochs and sequence numbers stay far below 2^53. Set for our connections only: other users of the driver keep theirs. */
 const parsers = new pg.TypeOverrides()
@@ -88,26 +90,57 @@ export function createPool(settings: PoolSettings): pg.Pool {
   return pool
 }
 
-/** Takes a connection, with the limits that are left to the caller. */
-export async function acquire(pool: pg.Pool): Promise<Connection> {
-  const { connectionTimeoutMillis: acquireMs = defaultLimits.acquireMs, query_timeout: answerMs = defaultLimits.answerMs } = pool.options
-  const askedAt = performance.now()
-  const client = await connect(pool)
-  const wasCrowded = performance.now() - askedAt > noticeableWaitMs
-  const deadline = wasCrowded ? askedAt + acquireMs + crowdedAnswerMs : Infinity
-  return connectionOver(client, () => Math.max(shortestAnswerMs, Math.min(answerMs, deadline - performance.now())))
+/** How long one request has been kept waiting for connections so far, when there were too few. Milliseconds. */
+export interface Wait {
+  ms: number
 }
 
-async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+/** Takes a connection, with the limits that are left to the caller. @param wait grows by what is waited here */
+export async function acquire(pool: pg.Pool, wait: Wait = { ms: 0 }): Promise<Connection> {
+  const { connectionTimeoutMillis: acquireMs = defaultLimits.acquireMs, query_timeout: answerMs = defaultLimits.answerMs, max } = pool.options
+  const isExhausted = pool.idleCount === 0 && pool.totalCount >= max
+  const patienceMs = Math.max(shortestPatienceMs, acquireMs - wait.ms)
+  const waitedBeforeMs = wait.ms
+  const askedAt = performance.now()
+  const elapsedMs = () => performance.now() - askedAt
+  const client = await connectWithin(pool, patienceMs)
+  if (isExhausted) wait.ms += elapsedMs()
+  const wasCrowded = Math.max(wait.ms, elapsedMs()) > noticeableWaitMs
+  const endsAfterMs = wasCrowded ? acquireMs - waitedBeforeMs + crowdedAnswerMs : Infinity
+  return connectionOver(client, {
+    timeLeftMs: () => Math.max(shortestAnswerMs, Math.min(answerMs, endsAfterMs - elapsedMs())),
+    onRelease: () => {
+      if (wasCrowded) wait.ms = waitedBeforeMs + elapsedMs()
+    },
+  })
+}
+
+/** Who has waited before has less patience than the pool. What comes too late goes back. */
+async function connectWithin(pool: pg.Pool, patienceMs: number): Promise<pg.PoolClient> {
+  const connecting = pool.connect()
+  let timer: NodeJS.Timeout | undefined
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error('no connection within what the request had left to wait'))
+      connecting.then((client) => { client.release() }, () => undefined)
+    }, patienceMs)
+  })
   try {
-    return await pool.connect()
+    return await Promise.race([connecting, tooLate])
   } catch (error) {
     throw judge(error, null).error
+  } finally {
+    clearTimeout(timer)
   }
 }
 
+interface Bounds {
+  readonly timeLeftMs: () => number
+  readonly onRelease: () => void
+}
+
 /** One statement at a time: what is asked in parallel waits here, as the protocol wants it. */
-function connectionOver(client: pg.PoolClient, timeLeftMs: () => number): Connection {
+function connectionOver(client: pg.PoolClient, { timeLeftMs, onRelease }: Bounds): Connection {
   let isBroken = false
   let isReleased = false
   let last: Promise<unknown> = Promise.resolve()
@@ -135,6 +168,7 @@ function connectionOver(client: pg.PoolClient, timeLeftMs: () => number): Connec
     },
     release() {
       isReleased = true
+      onRelease()
       // A statement that was given up may still be answered: its connection must never serve another one.
       client.release(isBroken)
     },

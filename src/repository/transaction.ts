@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { unavailable } from '../domain/errors.js'
 import { DatabaseFailure, isConflict } from './failures.js'
-import { acquire, type Connection, type Outcome, type Queryable } from './pool.js'
+import { acquire, type Connection, type Outcome, type Queryable, type Wait } from './pool.js'
 
 /** Where statements run: on the pool, each by itself, or inside a transaction. */
 export interface Database extends Queryable {
@@ -11,6 +11,8 @@ export interface Database extends Queryable {
    * again from its beginning, so it must do nothing but ask the database.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
+  /** The same, for the steps of one request: what they wait for connections adds up. Inside a transaction it is that one. */
+  forOneRequest(): Database
 }
 
 export interface Transaction extends Database {
@@ -21,21 +23,29 @@ export interface Transaction extends Database {
 
 const retriesAfterConflict = 2
 
-export function createDatabase(pool: pg.Pool): Database {
+export const createDatabase = (pool: pg.Pool): Database => databaseOn(pool, () => ({ ms: 0 }))
+
+/** @param waitSoFar of whoever asks now */
+function databaseOn(pool: pg.Pool, waitSoFar: () => Wait): Database {
   return {
     isTransaction: false,
-    query: (name, text, values) => queryOnce(pool, name, text, values),
-    transaction: (work) => withRetries(() => runTransaction(pool, work)),
+    query: (name, text, values) => queryOnce(pool, waitSoFar(), name, text, values),
+    transaction: (work) => withRetries(() => runTransaction(pool, waitSoFar(), work)),
+    forOneRequest() {
+      const wait: Wait = { ms: 0 }
+      return databaseOn(pool, () => wait)
+    },
   }
 }
 
 async function queryOnce<Row extends object>(
   pool: pg.Pool,
+  wait: Wait,
   name: string | null,
   text: string,
   values: readonly unknown[],
 ): Promise<Outcome<Row>> {
-  const connection = await acquire(pool)
+  const connection = await acquire(pool, wait)
   try {
     return await connection.query<Row>(name, text, values)
   } finally {
@@ -53,8 +63,8 @@ async function withRetries<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-async function runTransaction<T>(pool: pg.Pool, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-  const connection = await acquire(pool)
+async function runTransaction<T>(pool: pg.Pool, wait: Wait, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const connection = await acquire(pool, wait)
   const acts: (() => void)[] = []
   const result = await betweenBeginAndCommit(connection, () => work(transactionOn(connection, acts)))
   for (const act of acts) act()
@@ -97,6 +107,7 @@ function transactionOn(connection: Connection, acts: (() => void)[]): Transactio
     isTransaction: true,
     query: (name, text, values) => connection.query(name, text, values),
     transaction: (work) => work(transaction),
+    forOneRequest: () => transaction,
     afterCommit: (act) => void acts.push(act),
   }
   return transaction

@@ -77,6 +77,24 @@ await t.test('all connections taken: unavailable within a second, and served aga
   t.equal(await patiently(() => repository.users.isEmpty()), true)
 })
 
+await t.test('what the steps of one request wait for connections adds up', async (t) => {
+  const { connectionString } = await createTestDatabase(t)
+  const { pool, repository } = poolFor(t, connectionString, { max: 1 })
+  const request = repository.forOneRequest()
+  const holder = await patiently(() => pool.connect())
+  const first = failureOf(() => request.users.isEmpty())
+  const nextHolder = pool.connect()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  holder.release()
+  t.equal((await first).error, null)
+  const held = await nextHolder
+  const [{ error, ms }, other] = await Promise.all([failureOf(() => request.users.isEmpty()), failureOf(() => repository.users.isEmpty())])
+  t.match(error, isUnavailable)
+  t.match(other.error, isUnavailable)
+  t.ok(ms < other.ms - 200, `${ms} ms, and ${other.ms} ms for a request that has not waited yet`)
+  held.release()
+})
+
 await t.test('a table that somebody else has locked: unavailable within a second, for the last in the queue too', async (t) => {
   const testDatabase = await createTestDatabase(t)
   const { repository, pool } = poolFor(t, testDatabase.connectionString, { max: 2 })

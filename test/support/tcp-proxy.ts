@@ -12,6 +12,8 @@ export interface TcpProxy {
   cut(): void
   /** Hangs up as soon as a client has sent this text; the server still gets it. */
   cutAfterSending(text: string): void
+  /** A connection goes silent as soon as a client has sent this text: the server gets it, and its answer is withheld. */
+  silenceAfterSending(text: string): void
 }
 
 /** Stands between a client and the PostgreSQL of a connection string. */
@@ -20,9 +22,10 @@ export async function createTcpProxy(t: { teardown(handler: () => unknown): unkn
   const links = new Set<Link>()
   let newOnesAreSilent = false
   let fatalText: string | null = null
+  let lastText: string | null = null
 
   const server = createServer((client) => {
-    const link = createLink(client, connect(Number(target.port), target.hostname), () => fatalText)
+    const link = createLink(client, connect(Number(target.port), target.hostname), { fatalText: () => fatalText, lastText: () => lastText })
     if (newOnesAreSilent) link.silence()
     links.add(link)
   })
@@ -44,6 +47,7 @@ export async function createTcpProxy(t: { teardown(handler: () => unknown): unkn
     silenceNewOnes: (silent) => { newOnesAreSilent = silent },
     cut: () => { for (const link of links) link.cut() },
     cutAfterSending: (text) => { fatalText = text },
+    silenceAfterSending: (text) => { lastText = text },
   }
 }
 
@@ -52,19 +56,28 @@ interface Link {
   cut(): void
 }
 
-function createLink(client: Socket, server: Socket, fatalText: () => string | null): Link {
+/** What a client's words do to the connection, now. */
+interface Triggers {
+  readonly fatalText: () => string | null
+  readonly lastText: () => string | null
+}
+
+function createLink(client: Socket, server: Socket, { fatalText, lastText }: Triggers): Link {
   let isSilent = false
+  const holds = (data: Buffer, text: string | null) => text !== null && data.includes(text)
   const cut = () => {
     client.destroy()
     server.destroy()
   }
   client.on('data', (data) => {
     if (isSilent) return
-    const text = fatalText()
-    if (text !== null && data.includes(text)) {
+    if (holds(data, fatalText())) {
       client.destroy()
       server.end(data)
-    } else server.write(data)
+      return
+    }
+    server.write(data)
+    isSilent = holds(data, lastText())
   })
   server.on('data', (data) => {
     if (!isSilent) client.write(data)
