@@ -1,6 +1,7 @@
 import type { FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance, type FastifyServerFactory } from 'fastify'
 import accessToken from '../plugins/access-token.js'
+import administration from '../plugins/administration.js'
 import apiKeys from '../plugins/api-keys.js'
 import auditSealer from '../plugins/audit-sealer.js'
 import authenticate from '../plugins/authenticate.js'
@@ -26,6 +27,7 @@ import signingKeysPlugin from '../plugins/signing-keys.js'
 import strictJson from '../plugins/strict-json.js'
 import tokenExtraction from '../plugins/token-extraction.js'
 import { account, accountPrefix } from '../routes/account/index.js'
+import { adminRoutes } from '../routes/admin/index.js'
 import { authDoor } from '../routes/auth/index.js'
 import { bearer } from '../routes/bearer/index.js'
 import type { Dialect, DialectFactory } from '../routes/dialect.js'
@@ -39,6 +41,7 @@ import { verifyRoutes } from '../routes/verify/index.js'
 import { wellKnown } from '../routes/well-known/index.js'
 import { longestTokenSeconds, type Config } from './config/index.js'
 import type { Core } from './core.js'
+import { createAdministration } from './domain/administration.js'
 import { createApiKeyVerifier } from './domain/api-keys.js'
 import { sealAudit } from './domain/audit-chain.js'
 import { createIdentity } from './domain/identity.js'
@@ -84,6 +87,7 @@ export async function buildApp(config: Config, core: Core, options: AppOptions =
   await app.register(oauthRoutes)
   await app.register(revocationRoutes)
   await app.register(verifyRoutes)
+  await app.register(adminRoutes)
   await app.register(healthRoutes)
   return app
 }
@@ -177,6 +181,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
   }
   await app.register(identity, { config, identity: createIdentity(service, verifier), clock, dialectPolicies })
   await app.register(authenticate)
+  await app.register(administration, { administration: createAdministration(service, signingKeys) })
   await app.register(oauth, { service, apiKeys: verifier, clientTokenSeconds: config.lifetimes.bearer.accessSeconds })
   await app.register(refreshRotation)
   await app.register(apiKeys, { verifier, repository: repository.apiKeys })

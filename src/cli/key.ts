@@ -1,23 +1,11 @@
-import type { StoredSigningKey } from '../domain/ports.js'
-import { jwksMaxAgeSeconds, openSigningKeys, type SigningKeys } from '../domain/signing-keys.js'
+import { jwksMaxAgeSeconds, openSigningKeys, reportSigningKeys, type SigningKeys } from '../domain/signing-keys.js'
 import { kid, type commands } from './commands.js'
 import type { Context, Handler } from './context.js'
 import { CommandError } from './errors.js'
 import { table, type Result } from './output.js'
 
-type State = 'signs' | 'signs soon' | 'verifies' | 'revoked'
-
-/** From the rows alone: to look must change nothing. */
 async function list(context: Context): Promise<Result> {
-  const { repository, clock } = (await context.core()).service
-  const keys = await repository.keys.signingKeys()
-  const signing = keys.findLast(({ signsFrom, revokedAt }) => revokedAt === null && signsFrom <= clock.now())
-  const stateOf = (key: StoredSigningKey): State => {
-    if (key.revokedAt !== null) return 'revoked'
-    if (key === signing) return 'signs'
-    return key.signsFrom > clock.now() ? 'signs soon' : 'verifies'
-  }
-  const value = keys.map((key) => ({ kid: key.kid, alg: key.alg, state: stateOf(key), publishedAt: key.publishedAt, signsFrom: key.signsFrom, revokedAt: key.revokedAt }))
+  const value = await reportSigningKeys((await context.core()).service)
   const rows = value.map((key) => [key.kid, key.alg, key.state, key.publishedAt, key.signsFrom, key.revokedAt])
   return { value, text: table(['KID', 'ALG', 'STATE', 'PUBLISHED', 'SIGNS FROM', 'REVOKED'], rows) }
 }

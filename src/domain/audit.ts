@@ -25,6 +25,7 @@ export const auditEventTypes = [
   'user_unlocked',
   'user_deleted',
   'user_role_changed',
+  'user_renamed',
   'user_revoked',
   'everything_revoked',
   'client_created',

@@ -5,7 +5,7 @@ import type { Identifier } from './ports.js'
  * The one canonical rule for names, at creation and at login: NFKC, lower case, NFKC again (lower-casing can undo the first).
  * Full-width, composed and decomposed, upper and lower case forms are one name; what looks alike but is not is another name.
  */
-const fold = (given: string): string => given.normalize('NFKC').toLowerCase().normalize('NFKC')
+export const foldName = (given: string): string => given.normalize('NFKC').toLowerCase().normalize('NFKC')
 
 /** Letters, marks, digits, and inside the name single spaces and . _ - + '. No @, no control character. */
 const usernamePattern = /^[\p{L}\p{M}\p{N}_.+'-]+( [\p{L}\p{M}\p{N}_.+'-]+)*$/u
@@ -24,13 +24,13 @@ const isName = (pattern: RegExp, canonical: string): boolean =>
 
 /** @returns null for what can be nobody's username */
 export function canonicalUsername(given: string): string | null {
-  const canonical = fold(given)
+  const canonical = foldName(given)
   return isName(usernamePattern, canonical) ? canonical : null
 }
 
 /** @returns null for what can be nobody's address */
 export function canonicalEmail(given: string): string | null {
-  const canonical = fold(given)
+  const canonical = foldName(given)
   return isName(emailPattern, canonical) ? canonical : null
 }
 

@@ -63,6 +63,11 @@ export interface Actor {
   readonly id: string
 }
 
+/** Who changes what is others', and from where, where that is known. */
+export interface Operator extends Actor {
+  readonly origin?: Origin
+}
+
 export interface ApiKey {
   readonly id: string
   readonly userId: string

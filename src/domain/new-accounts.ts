@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { AuthError, malformed } from './errors.js'
 import { newEmail, newUsername } from './identifiers.js'
-import type { Actor, Role, User, UserStatus } from './model.js'
+import type { Operator, Role, User, UserStatus } from './model.js'
 import { hashPin, requirePassword, requirePasswordHash, requirePin } from './passwords.js'
 import type { NewUser, Repository, StoredPin } from './ports.js'
 import type { CoreService } from './service.js'
@@ -66,12 +66,12 @@ export async function prepareAccount(service: Pick<CoreService, 'hasher' | 'keyr
  * To be called inside a transaction.
  * @throws AuthError conflict
  */
-export async function insertAccount(tx: Repository, { user, status, passwordHash, pin }: PreparedAccount, actor: Actor): Promise<User> {
+export async function insertAccount(tx: Repository, { user, status, passwordHash, pin }: PreparedAccount, actor: Operator): Promise<User> {
   if (!(await tx.users.insert(user))) throw new AuthError('conflict', { reason: 'that username or email is taken' })
   if (status !== 'active') await tx.users.setStatus(user.id, status)
   if (passwordHash !== null) await tx.credentials.setPassword(user.id, passwordHash)
   if (pin !== null) await tx.credentials.setPin(user.id, pin)
-  await tx.audit.append({ type: 'user_created', actor, userId: user.id, detail: { role: user.role } })
+  await tx.audit.append({ type: 'user_created', actor, userId: user.id, origin: actor.origin ?? null, detail: { role: user.role } })
   const created = await tx.users.find(user.id)
   if (created === null) throw new Error('a user who was just inserted is not there')
   return created

@@ -75,6 +75,20 @@ export interface StoredTotp {
   readonly sealedSecret: Buffer
 }
 
+/** A name that is not there stays; null takes it away. */
+export interface ChangedNames extends Partial<Pick<NewUser, 'username' | 'email'>> {
+  readonly emailVerified: boolean
+}
+
+export interface UserPage {
+  readonly after: string | null
+  readonly limit: number
+  /** What the username or the email begins with, in canonical form. */
+  readonly prefix?: string | null
+  readonly role?: Role | null
+  readonly status?: UserStatus | null
+}
+
 export interface Users {
   /** @returns false when the username or email is taken */
   insert(user: NewUser): Promise<boolean>
@@ -87,7 +101,9 @@ export interface Users {
   /** The same for a user who is known already, for calls that ask for the secret again. */
   findForReauthentication(id: string, network: string): Promise<LoginRecord | null>
   /** Oldest first, after the given id. */
-  list(page: { after: string | null; limit: number }): Promise<User[]>
+  list(page: UserPage): Promise<User[]>
+  /** @returns false when the username or email is taken, or the user unknown */
+  setNames(id: string, names: ChangedNames): Promise<boolean>
   setStatus(id: string, status: UserStatus): Promise<boolean>
   setRole(id: string, role: Role): Promise<boolean>
   /** One statement: all sessions and tokens of the user are dead from here on. @returns the new effective epoch, null for an unknown user */
@@ -163,8 +179,8 @@ export interface Sessions {
   moveAllToEpoch(userId: string, from: number, to: number): Promise<void>
   /** Newest first. */
   listAlive(userId: string): Promise<Session[]>
-  /** Newest first, of everybody, after the given id. */
-  listAllAlive(page: { before: string | null; limit: number }): Promise<Session[]>
+  /** Newest first, of everybody or of one user, after the given id. */
+  listAllAlive(page: { before: string | null; limit: number; userId?: string | null }): Promise<Session[]>
 }
 
 export interface NewApiKey {

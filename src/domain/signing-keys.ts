@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Keyring } from './keyring.js'
-import type { Actor } from './model.js'
+import type { Actor, Operator } from './model.js'
 import type { Clock, KeyWrap, Repository, StoredSigningKey } from './ports.js'
 
 export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256'
@@ -42,7 +42,7 @@ export interface SigningKeys {
   published(): readonly SigningKey[]
   reload(): Promise<void>
   /** A new key, published at once, signing after the max-age. @returns its kid */
-  rotate(actor: Actor): Promise<string>
+  rotate(actor: Operator): Promise<string>
   /**
    * Makes a new key, published at once, where the newest is too old; withdraws keys whose last token has expired. On several
    * nodes at once it is done once.
@@ -50,7 +50,7 @@ export interface SigningKeys {
    */
   maintain(limits: SigningKeyLimits): Promise<{ created: string | null; retired: string[] }>
   /** An emergency: tokens of this key are refused from now on. If it was the current one, a new key signs at once. */
-  revoke(kid: string, actor: Actor): Promise<boolean>
+  revoke(kid: string, actor: Operator): Promise<boolean>
 }
 
 export interface SigningKeyLimits {
@@ -67,6 +67,26 @@ const lookUpEveryMs = 1000
 
 /** Who rotates when nobody does by hand. */
 const schedule: Actor = { kind: 'service', id: 'schedule' }
+
+export type SigningKeyState = 'signs' | 'signs soon' | 'verifies' | 'revoked'
+
+/** A key as operators see it: nothing in it signs. */
+export interface SigningKeyReport extends Pick<StoredSigningKey, 'kid' | 'alg' | 'publishedAt' | 'signsFrom' | 'revokedAt'> {
+  readonly state: SigningKeyState
+}
+
+/** From the rows alone: to look must change nothing. Oldest first. */
+export async function reportSigningKeys({ repository, clock }: Pick<SigningKeysOptions, 'repository' | 'clock'>): Promise<SigningKeyReport[]> {
+  const keys = await repository.keys.signingKeys()
+  const now = clock.now()
+  const signing = keys.findLast(({ signsFrom, revokedAt }) => revokedAt === null && signsFrom <= now)
+  const stateOf = (key: StoredSigningKey): SigningKeyState => {
+    if (key.revokedAt !== null) return 'revoked'
+    if (key === signing) return 'signs'
+    return key.signsFrom > now ? 'signs soon' : 'verifies'
+  }
+  return keys.map((key) => ({ kid: key.kid, alg: key.alg, state: stateOf(key), publishedAt: key.publishedAt, signsFrom: key.signsFrom, revokedAt: key.revokedAt }))
+}
 
 const generate = promisify(generateKeyPair)
 
@@ -114,9 +134,9 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
     return kid
   }
 
-  async function addSuccessor(tx: Repository, actor: Actor): Promise<string> {
+  async function addSuccessor(tx: Repository, actor: Operator): Promise<string> {
     const kid = await add(tx, jwksMaxAgeSeconds)
-    await tx.audit.append({ type: 'signing_key_rotated', actor, detail: { kid } })
+    await tx.audit.append({ type: 'signing_key_rotated', actor, origin: actor.origin ?? null, detail: { kid } })
     return kid
   }
 
@@ -171,7 +191,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
         const others = (await tx.keys.signingKeys()).filter((key) => key.revokedAt === null)
         if (!others.some(({ signsFrom }) => signsFrom <= clock.now())) await add(tx, 0)
         await tx.keys.notifyChange()
-        await tx.audit.append({ type: 'signing_key_revoked', actor, detail: { kid } })
+        await tx.audit.append({ type: 'signing_key_revoked', actor, origin: actor.origin ?? null, detail: { kid } })
         return true
       })
       await reload()

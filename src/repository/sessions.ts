@@ -140,10 +140,11 @@ export function createSessions(database: Queryable): Sessions {
 
     listAlive: (userId) => many(`${selectAlive} AND s.user_id = $1 ORDER BY s.id DESC`, [idToFind(userId)]),
 
-    listAllAlive: ({ before, limit }) =>
-      many(`${selectAlive} AND ($1::uuid IS NULL OR s.id < $1) ORDER BY s.id DESC LIMIT $2`, [
+    listAllAlive: ({ before, limit, userId = null }) =>
+      many(`${selectAlive} AND ($1::uuid IS NULL OR s.id < $1) AND ($3::uuid IS NULL OR s.user_id = $3) ORDER BY s.id DESC LIMIT $2`, [
         before === null ? null : idToFind(before),
         limit,
+        userId === null ? null : idToFind(userId),
       ]),
   }
 }

@@ -1,5 +1,6 @@
 import type { Identifier, LoginRecord, Users } from '../domain/ports.js'
 import { effectiveEpoch, lowestEpochOf } from './epoch.js'
+import { DatabaseFailure } from './failures.js'
 import { idToFind } from './inputs.js'
 import type { Queryable } from './pool.js'
 import { toUser, userColumns, type UserRow } from './user-row.js'
@@ -39,6 +40,23 @@ const insert = `
   INSERT INTO users (id, username, username_canonical, email, email_canonical, role)
   VALUES ($1, $2, $3, $4, $5, $6)
   ON CONFLICT DO NOTHING`
+
+const list = `
+  ${selectUser(`($1::uuid IS NULL OR u.id > $1)
+    AND ($3::text IS NULL OR u.username_canonical LIKE $3 OR u.email_canonical LIKE $3)
+    AND ($4::text IS NULL OR u.role = $4) AND ($5::text IS NULL OR u.status = $5)`)}
+  ORDER BY u.id LIMIT $2`
+
+const beginningWith = (prefix: string): string => `${prefix.replace(/[\\%_]/g, '\\$&')}%`
+
+/** $7 and $8: whether the username and the email change. Nothing does where somebody else has one of the names. */
+const setNames = `
+  UPDATE users SET
+    username = CASE WHEN $7 THEN $2 ELSE username END, username_canonical = CASE WHEN $7 THEN $3 ELSE username_canonical END,
+    email = CASE WHEN $8 THEN $4 ELSE email END, email_canonical = CASE WHEN $8 THEN $5 ELSE email_canonical END,
+    email_verified = $6
+  WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id <> $1 AND (u.username_canonical = $3 OR u.email_canonical = $5))
+  RETURNING true AS changed`
 
 /** The counters of failures refer to nothing, since strangers have some too: they go with their user here. */
 const remove = `
@@ -88,13 +106,21 @@ export function createUsers(database: Queryable): Users {
 
     findForReauthentication: (id, network) => oneForLogin('login_by_id', selectForLogin('u.id = $1'), [idToFind(id), network]),
 
-    async list({ after, limit }) {
-      const { rows } = await database.query<UserRow>(
-        null,
-        `${selectUser('$1::uuid IS NULL OR u.id > $1')} ORDER BY u.id LIMIT $2`,
-        [after === null ? null : idToFind(after), limit],
-      )
+    async list({ after, limit, prefix = null, role = null, status = null }) {
+      const { rows } = await database.query<UserRow>(null, list, [after === null ? null : idToFind(after), limit, prefix && beginningWith(prefix), role, status])
       return rows.map(toUser)
+    },
+
+    setNames: async (id, { username, email, emailVerified }) => {
+      const values = [idToFind(id), username?.given, username?.canonical, email?.given, email?.canonical, emailVerified, username !== undefined, email !== undefined]
+      try {
+        const { rows: [row] } = await database.query<{ changed: boolean }>(null, setNames, values)
+        return row?.changed ?? false
+      } catch (error) {
+        // Somebody else took the name in the same moment.
+        if (error instanceof DatabaseFailure && error.code === '23505') return false
+        throw error
+      }
     },
 
     setStatus: (id, status) => changes('UPDATE users SET status = $2 WHERE id = $1', [idToFind(id), status]),
