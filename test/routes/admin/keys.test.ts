@@ -12,7 +12,7 @@ interface Key {
   kid: string
   state: string
 }
-const keys = async () => (dataOf(await ask({ path: '/admin/keys' })) as Key[])
+const keys = async () => dataOf(await ask({ path: '/admin/keys' })) as Key[]
 
 await t.test('a new key is published at once, and signs when verifiers know it', async (t) => {
   const [first] = await keys()
@@ -20,7 +20,7 @@ await t.test('a new key is published at once, and signs when verifiers know it',
   t.strictSame(Object.keys(first ?? {}).sort(), ['alg', 'kid', 'published_at', 'revoked_at', 'signs_from', 'state'])
   const rotated = await ask({ method: 'POST', path: '/admin/keys/rotate' })
   t.match(rotated, { status: 201, body: { data: { state: 'signs soon' } } })
-  const { kid } = (dataOf(rotated) as Key)
+  const { kid } = dataOf(rotated) as Key
   t.match(await lastEvent(node), { type: 'signing_key_rotated', actor: { kind: 'operator', id: `user:${admin.id}` }, origin: { ip: '127.0.0.1' }, detail: { kid } })
   const { keys: published } = (await send(node, { path: '/.well-known/jwks.json' })).body as { keys: Key[] }
   t.ok(published.some((key) => key.kid === kid))

@@ -61,7 +61,7 @@ await t.test('a list that is asked for badly: 400', async (t) => {
 await t.test('a user is created, and can log in', async (t) => {
   const answer = await ask({ method: 'POST', path: '/admin/users', body: { username: 'made', email: 'Made@example.com', password, pin: '4711', role: 'user' } })
   t.match(answer, { status: 201, body: { data: { username: 'made', email: 'Made@example.com', has_password: true, has_pin: true, tfa_enabled: false, sessions: 0, api_keys: 0, status: 'active' } } })
-  const { id } = (dataOf(answer) as { id: string })
+  const { id } = dataOf(answer) as { id: string }
   await didIt(t, 'user_created', id, { role: 'user' })
   await logIn(node, 'made')
   t.match(await ask({ path: pathOf({ id }) }), { status: 200, body: { data: { id, sessions: 1 } } })
@@ -129,6 +129,14 @@ await t.test('other names: access tokens of the old ones end, the session lives 
   await logIn(node, 'renamed')
 })
 
+await t.test('a name of long ago, by rules of long ago, stands in the way of nothing', async (t) => {
+  const person = await somebody(node)
+  const client = await node.database.client()
+  await client.query(`update users set username = 'old  Name!', username_canonical = 'old  name!' where id = $1`, [person.id])
+  t.match(await ask({ method: 'PATCH', path: pathOf(person), body: { email: 'long.ago@example.com', role: 'admin' } }), { status: 200, body: { data: { username: 'old  Name!', email: 'long.ago@example.com', role: 'admin' } } })
+  t.equal((await ask({ method: 'PATCH', path: pathOf(person), body: { role: 'user' } })).status, 200)
+})
+
 await t.test('role, status and names together, or none of them', async (t) => {
   const person = await somebody(node)
   const other = await somebody(node)
@@ -188,7 +196,7 @@ await t.test('a new PIN', async (t) => {
 await t.test('a lost second factor is switched off', async (t) => {
   const person = await somebody(node)
   const generated = await send(node, { method: 'POST', path: '/users/me/tfa/generate', token: person.token, body: { password } })
-  const { secret } = (dataOf(generated) as { secret: string })
+  const { secret } = dataOf(generated) as { secret: string }
   t.equal((await send(node, { method: 'POST', path: '/users/me/tfa/enable', token: person.token, body: { secret, otp: codeOf(node, secret) } })).status, 200)
   t.match(await ask({ path: pathOf(person) }), { body: { data: { tfa_enabled: true } } })
   t.equal((await ask({ method: 'POST', path: pathOf(person, '/reset-totp') })).status, 204)
