@@ -11,9 +11,11 @@ import crossSite from '../plugins/cross-site.js'
 import { directusErrors } from '../plugins/directus-errors.js'
 import type { PrefixedShape } from '../plugins/error-shape.js'
 import errors from '../plugins/errors.js'
+import { countedIdentity } from '../plugins/counted-identity.js'
 import health from '../plugins/health.js'
 import housekeeping from '../plugins/housekeeping.js'
 import identity from '../plugins/identity.js'
+import metrics, { type Metrics } from '../plugins/metrics.js'
 import oauth from '../plugins/oauth.js'
 import notFound from '../plugins/not-found.js'
 import openapi from '../plugins/openapi.js'
@@ -32,6 +34,7 @@ import { authDoor } from '../routes/auth/index.js'
 import { bearer } from '../routes/bearer/index.js'
 import type { Dialect, DialectFactory } from '../routes/dialect.js'
 import { healthRoutes } from '../routes/health/index.js'
+import { metricsRoutes } from '../routes/metrics/index.js'
 import { oauthErrors } from '../routes/oauth/errors.js'
 import { oauthRoutes } from '../routes/oauth/index.js'
 import { revocationRoutes } from '../routes/revocations/index.js'
@@ -50,9 +53,9 @@ import type { RevocationCheck } from './domain/ports.js'
 import { createRevocationList } from './domain/revocation-list.js'
 import { createRevocationLog } from './domain/revocation-log.js'
 import type { DialectPolicy, Service } from './domain/service.js'
-import { openSigningKeys } from './domain/signing-keys.js'
+import { openSigningKeys, type SigningKeys } from './domain/signing-keys.js'
 import type { LogDestination } from './logging.js'
-import { createRevocationFeed, databaseTime, sweep } from './repository/index.js'
+import { createRevocationFeed, databaseTime, sweep, type RevocationFeed } from './repository/index.js'
 import { pendingMigrations } from './repository/migrate.js'
 import { connectRedis } from './redis.js'
 import { serverOptions } from './server-options.js'
@@ -89,6 +92,7 @@ export async function buildApp(config: Config, core: Core, options: AppOptions =
   await app.register(verifyRoutes)
   await app.register(adminRoutes)
   await app.register(healthRoutes)
+  await app.register(metricsRoutes)
   return app
 }
 
@@ -112,6 +116,7 @@ function sharedLimits(app: FastifyInstance, { redisUrl }: Config): { store?: Fas
 async function registerTransport(app: FastifyInstance, config: Config, shapes: readonly PrefixedShape[]): Promise<void> {
   await app.register(errors, { shapes })
   await app.register(requestLog)
+  await app.register(metrics)
   await app.register(securityHeaders, { config })
   await app.register(cors, { config })
   await app.register(rateLimit, { config, ...sharedLimits(app, config) })
@@ -179,19 +184,34 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     revocations: check,
     settings: { issuer: config.publicUrl.href, audience: config.audience, refreshGraceSeconds: config.refreshGraceSeconds, dialects: dialectPolicies },
   }
-  await app.register(identity, { config, identity: createIdentity(service, verifier), clock, dialectPolicies })
+  await app.register(identity, { config, identity: countedIdentity(createIdentity(service, verifier), app.metrics), clock, dialectPolicies })
   await app.register(authenticate)
   await app.register(administration, { administration: createAdministration(service, signingKeys) })
   await app.register(oauth, { service, apiKeys: verifier, clientTokenSeconds: config.lifetimes.bearer.accessSeconds })
   await app.register(refreshRotation)
   await app.register(apiKeys, { verifier, repository: repository.apiKeys })
   await app.register(auditSealer, { seal: () => sealAudit({ repository, keyring }) })
+  measure(app.metrics, core, { feed, signingKeys })
   await app.register(housekeeping, {
     chores: {
       'sweep what is over': () => sweep(core.pool),
       'learn stored costs': async () => core.service.hasher.learnStoredCosts(await repository.credentials.storedCosts()),
     },
   })
+}
+
+const auditBacklogShown = 10_000
+
+/** What is looked at when somebody asks: sums and ages, and nobody's name. */
+function measure(metrics: Metrics, { pool, hashQueue, service }: Core, { feed, signingKeys }: { feed: RevocationFeed; signingKeys: SigningKeys }): void {
+  const { repository, clock } = service
+  metrics.gauge('tessera_db_connections', 'Connections of the pool.', () => pool.totalCount)
+  metrics.gauge('tessera_db_connections_idle', 'Connections of the pool that nobody uses.', () => pool.idleCount)
+  metrics.gauge('tessera_db_waiting', 'Statements that wait for a connection.', () => pool.waitingCount)
+  metrics.gauge('tessera_revocation_lag_seconds', 'How old the news of revocations may be.', () => feed.lagMs() / 1000)
+  metrics.gauge('tessera_signing_key_age_seconds', 'Since when the current key signs.', () => (clock.now().getTime() - signingKeys.current().signsFrom.getTime()) / 1000)
+  metrics.slowGauge('tessera_audit_unsealed', `Audit events without a seal; ${auditBacklogShown} stands for that many and more.`, () => repository.auditChain.countUnsealed(auditBacklogShown))
+  metrics.watchHashes(hashQueue)
 }
 
 function policiesOf(config: Config): Readonly<Record<DialectName, DialectPolicy>> {

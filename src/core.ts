@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { longestTokenSeconds, type Config } from './config/index.js'
 import { openDatabase, type DatabaseAccess } from './database.js'
-import { createHashQueue } from './domain/hash-queue.js'
+import { createHashQueue, type HashQueue } from './domain/hash-queue.js'
 import { openKeyring } from './domain/keyring.js'
 import type { Revocation } from './domain/model.js'
 import { createHasher } from './domain/passwords.js'
@@ -15,6 +15,7 @@ import { migrateDatabase } from './migrate-database.js'
 export interface Core {
   readonly service: CoreService
   readonly pool: pg.Pool
+  readonly hashQueue: HashQueue
   readonly database: DatabaseAccess
   /** Tells of every revocation that this process commits. */
   onRevoked(listener: (revocation: Revocation) => void): void
@@ -69,7 +70,7 @@ async function openOn(database: DatabaseAccess, config: Config, { log, clock = s
     const queue = createHashQueue({ concurrency: config.hashConcurrency, capacity: config.hashQueue, longestWaitMs: longestHashWaitMs })
     const hasher = await createHasher(config.argon2, queue, () => performance.now())
     await hasher.learnStoredCosts(await repository.credentials.storedCosts())
-    return { service: { repository, clock, hasher, keyring }, pool, database, onRevoked: (listener) => listeners.push(listener), close }
+    return { service: { repository, clock, hasher, keyring }, pool, hashQueue: queue, database, onRevoked: (listener) => listeners.push(listener), close }
   } catch (error) {
     await pool.end()
     throw error

@@ -19,12 +19,23 @@ interface Waiting {
   start(): void
 }
 
+/** Told of what goes on, for metrics. Must not throw. */
+export interface HashQueueObserver {
+  /** A hash begins; 0 for one that did not have to wait. */
+  onStart(waitedSeconds: number): void
+  /** Turned away: the queue was full, or the wait too long. */
+  onReject(why: 'full' | 'late'): void
+}
+
 export interface HashQueue {
   /** @throws AuthError unavailable when the queue is full, or full for this address or account, or the wait too long */
   run<T>(fairness: Fairness, work: () => Promise<T>): Promise<T>
   readonly running: number
   readonly waiting: number
+  observe(observer: HashQueueObserver): void
 }
+
+const nobody: HashQueueObserver = { onStart: () => undefined, onReject: () => undefined }
 
 /**
  * Admission to the hasher: bounded work, a bounded queue, a bounded wait, and addresses served in turn, so that a flood from
@@ -35,12 +46,15 @@ export function createHashQueue(options: HashQueueOptions): HashQueue {
   const perAccount = new Map<string, number>()
   let running = 0
   let waiting = 0
+  let observer = nobody
 
   function admit(fairness: Fairness): void {
     const ofAddress = lines.get(fairness.address)?.length ?? 0
     const ofAccount = perAccount.get(fairness.account) ?? 0
     const full = waiting >= options.capacity || ofAddress >= Math.ceil(options.capacity / 2) || ofAccount >= Math.ceil(options.capacity / 4)
-    if (full) throw unavailable('the hash queue is full')
+    if (!full) return
+    observer.onReject('full')
+    throw unavailable('the hash queue is full')
   }
 
   function countAccount(account: string, change: 1 | -1): void {
@@ -88,6 +102,7 @@ export function createHashQueue(options: HashQueueOptions): HashQueue {
       }
       const timer = setTimeout(() => {
         remove(entry)
+        observer.onReject('late')
         reject(unavailable('the wait for a hash was too long'))
       }, options.longestWaitMs)
       enqueue(entry)
@@ -98,9 +113,12 @@ export function createHashQueue(options: HashQueueOptions): HashQueue {
     async run(fairness, work) {
       if (running < options.concurrency) {
         running += 1
+        observer.onStart(0)
       } else {
         admit(fairness)
+        const askedAt = performance.now()
         await turnOf(fairness)
+        observer.onStart((performance.now() - askedAt) / 1000)
       }
       try {
         return await work()
@@ -114,6 +132,9 @@ export function createHashQueue(options: HashQueueOptions): HashQueue {
     },
     get waiting() {
       return waiting
+    },
+    observe(given) {
+      observer = given
     },
   }
 }

@@ -6,13 +6,13 @@ import type { Grant } from './grants.js'
 import { login, type LoginAttempt } from './login.js'
 import { logout, logoutByRefreshToken } from './logout.js'
 import type { ApiKey, DialectName, Origin, Principal, Session, SessionPrincipal } from './model.js'
-import { refresh, type RefreshAttempt } from './refresh.js'
+import { refresh, type RefreshAttempt, type RefreshedGrant } from './refresh.js'
 import type { Service } from './service.js'
 
 /** What the routes may ask for. Each member is documented where it is done. */
 export interface Identity {
   login(attempt: LoginAttempt): Promise<Grant>
-  refresh(attempt: RefreshAttempt): Promise<Grant>
+  refresh(attempt: RefreshAttempt): Promise<RefreshedGrant>
   logout(principal: SessionPrincipal, origin: Origin, refreshCookie?: { dialect: DialectName; token: string } | null): Promise<void>
   logoutByRefreshToken(dialect: DialectName, token: string, origin: Origin): Promise<void>
   authenticate(presented: PresentedCredential): Promise<Principal>

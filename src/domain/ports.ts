@@ -397,6 +397,8 @@ export interface AuditChain {
   lastSeal(): Promise<Seal | null>
   /** Oldest first. */
   unsealed(limit: number): Promise<SealableEvent[]>
+  /** How many events have no seal yet; of so many at most. */
+  countUnsealed(most: number): Promise<number>
   insertSeals(seals: readonly Seal[]): Promise<void>
   /** In the order of the chain. */
   sealsAfter(seq: number, limit: number): Promise<SealedEvent[]>

@@ -12,6 +12,13 @@ export interface RefreshAttempt {
   readonly origin: Origin
 }
 
+/** A successor for the first time; or once more, within the grace window or for a static client. */
+export type Rotation = 'rotated' | 'grace' | 'static'
+
+export interface RefreshedGrant extends Grant {
+  readonly rotation: Rotation
+}
+
 /**
  * Turns a presented refresh token into a fresh grant.
  * @param attempt.token compact JWS, `typ` rt+jwt
@@ -19,7 +26,7 @@ export interface RefreshAttempt {
  * @throws AuthError refresh_invalid | unavailable
  * @see RFC 9700 §4.14.2, docs/sessions.md
  */
-export async function refresh(service: Service, attempt: RefreshAttempt): Promise<Grant> {
+export async function refresh(service: Service, attempt: RefreshAttempt): Promise<RefreshedGrant> {
   const presented = decodeRefreshToken(attempt.token, service.keyring)
   if (presented === null) throw invalid('forged')
   if (presented.dialect !== attempt.dialect.name) {
@@ -33,16 +40,18 @@ export async function refresh(service: Service, attempt: RefreshAttempt): Promis
  * One try. The statement that advances reads the user from its snapshot: where a password change moved both the user and this
  * session while it waited for the row, it finds nothing although the session lives. Then, and only then, the answer is null.
  */
-async function rotate(service: Service, { dialect, origin }: RefreshAttempt, presented: PresentedRefreshToken): Promise<Grant | null> {
+async function rotate(service: Service, { dialect, origin }: RefreshAttempt, presented: PresentedRefreshToken): Promise<RefreshedGrant | null> {
   const { sessions } = service.repository
+  const grantOf = (state: SessionState, rotation: Rotation): RefreshedGrant =>
+    ({ ...issueGrant(service, dialect, state, { key: presented.key, generation: state.session.generation }), rotation })
   const advanced = await sessions.advance(presented.sessionId, presented.generation, dialect.name, dialect.idleSeconds)
-  if (advanced) return issueGrant(service, dialect, advanced, { key: presented.key, generation: advanced.session.generation })
+  if (advanced) return grantOf(advanced, 'rotated')
   const state = await sessions.find(presented.sessionId)
   switch (judge(presented.generation, state, dialect, service.settings.refreshGraceSeconds)) {
     case 'current':
       return null
     case 'again':
-      return state && issueGrant(service, dialect, state, { key: presented.key, generation: state.session.generation })
+      return state && grantOf(state, isRecent(state, service.settings.refreshGraceSeconds) ? 'grace' : 'static')
     case 'ahead':
       return refuseAhead(service, presented, state, origin)
     case 'reused':
@@ -60,11 +69,12 @@ export function judge(g: number, state: SessionState | null, dialect: Pick<Diale
   const { generation } = state.session
   if (g > generation) return 'ahead'
   if (g === generation) return 'current'
-  const isRecent = state.secondsSinceRotation !== null && state.secondsSinceRotation < graceSeconds
-  if (g === generation - 1 && isRecent) return 'again'
+  if (g === generation - 1 && isRecent(state, graceSeconds)) return 'again'
   if (g === 0 && generation === 1 && dialect.staticClients) return 'again'
   return 'reused'
 }
+
+const isRecent = ({ secondsSinceRotation }: SessionState, graceSeconds: number): boolean => secondsSinceRotation !== null && secondsSinceRotation < graceSeconds
 
 const invalid = (cause: string): AuthError => new AuthError('refresh_invalid', { cause })
 

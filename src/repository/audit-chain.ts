@@ -65,6 +65,11 @@ export function createAuditChain(database: Database): AuditChain {
       return rows
     },
 
+    async countUnsealed(most) {
+      const { rows: [row] } = await database.query<{ count: number }>('audit_unsealed_count', `SELECT count(*) FROM (${unsealed}) AS waiting`, [most])
+      return row?.count ?? 0
+    },
+
     async insertSeals(seals) {
       const columns = [seals.map(({ seq }) => seq), seals.map(({ eventId }) => eventId), seals.map(({ mac }) => mac), seals.map(({ kid }) => kid)]
       await database.query(null, insertSeals, columns)

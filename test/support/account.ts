@@ -8,7 +8,7 @@ import type { TestApp } from './app.js'
 export interface Answer {
   readonly status: number
   readonly headers: Headers
-  /** null when there is none. */
+  /** null when there is none, or it is no JSON. */
   readonly body: unknown
   readonly text: string
 }
@@ -33,7 +33,8 @@ export async function send(node: TestApp, { method = 'GET', path, body, token, h
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
-  return { status: response.status, headers: response.headers, text, body: text === '' ? null : JSON.parse(text) }
+  const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '')
+  return { status: response.status, headers: response.headers, text, body: isJson && text !== '' ? JSON.parse(text) : null }
 }
 
 export const password = 'correct horse battery staple'
