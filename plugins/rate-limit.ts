@@ -1,7 +1,7 @@
 import rateLimit, { type FastifyRateLimitStoreCtor, type RateLimitOptions as LimiterOptions } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Config } from '../src/config/index.js'
+import type { Config, Rate } from '../src/config/index.js'
 import { AuthError } from '../src/domain/errors.js'
 import { networkOf } from '../src/domain/network.js'
 import { clientAddress } from './client-address.js'
@@ -29,23 +29,42 @@ export interface RateLimitOptions {
 /** Addresses that are remembered at once, in memory. */
 const rememberedAddresses = 50_000
 
-/** Counts every request of an address, whatever becomes of it, before anything else is done for it. */
+/**
+ * Counts every request of an address, whatever becomes of it, before anything else is done for it, and says what is left: in the
+ * two fields of draft-ietf-httpapi-ratelimit-headers-10, and in the three of its first versions, which many clients read.
+ */
 async function rateLimitPlugin(app: FastifyInstance, { config, store }: RateLimitOptions): Promise<void> {
-  const countIn = config.rateLimits === null ? null : await createLimiters(app, config.rateLimits, store)
+  const { rateLimits } = config
+  const countIn = rateLimits === null ? null : await createLimiters(app, rateLimits, store)
+  const policies = rateLimits === null ? null : policiesOf(rateLimits)
 
   app.decorate('countRequest', async (request: FastifyRequest, reply: FastifyReply) => {
     const rateClass = request.routeOptions.config.rateClass ?? 'default'
-    if (countIn === null || rateClass === 'none') return
+    if (countIn === null || policies === null || rateClass === 'none') return
     const count = await countIn[rateClass](request)
     if (count.isAllowed) return
-    reply.headers({ 'ratelimit-limit': count.max, 'ratelimit-remaining': count.remaining, 'ratelimit-reset': count.ttlInSeconds })
-    if (count.isExceeded) throw new AuthError('too_many_requests', { retryAfterSeconds: count.ttlInSeconds })
+    const { max, remaining, ttlInSeconds } = count
+    reply.headers({
+      'ratelimit-policy': policies[rateClass],
+      ratelimit: `"${rateClass}";r=${remaining};t=${ttlInSeconds}`,
+      'ratelimit-limit': max,
+      'ratelimit-remaining': remaining,
+      'ratelimit-reset': ttlInSeconds,
+    })
+    if (count.isExceeded) throw new AuthError('too_many_requests', { retryAfterSeconds: ttlInSeconds })
   })
 
   if (countIn !== null) app.addHook('onRequest', (request, reply) => app.countRequest(request, reply))
 }
 
 type Limits = NonNullable<Config['rateLimits']>
+
+/** `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers: so many (`q`) in so many seconds (`w`), by the name that `RateLimit` refers to. */
+function policiesOf({ login, refresh, default: others }: Limits): Readonly<Record<keyof Limits, string>> {
+  const policy = (name: string, { max, windowMs }: Rate): string => `"${name}";q=${max};w=${windowMs / 1000}`
+  return { login: policy('login', login), refresh: policy('refresh', refresh), default: policy('default', others) }
+}
+
 type Limiter = ReturnType<FastifyInstance['createRateLimit']>
 
 async function createLimiters(app: FastifyInstance, limits: Limits, store: FastifyRateLimitStoreCtor | undefined): Promise<Record<keyof Limits, Limiter>> {

@@ -58,6 +58,21 @@ await t.test('case 59: a 429 says when to come back, in the shape of the path, a
   t.match(json(), { status: 429, detail: 'Too many requests.' })
 })
 
+await t.test('every counted answer says which limit it fell under, and what is left of it', async (t) => {
+  const { app } = await buildHttpApp(t, { environment: { ...limits, RATE_LIMIT_LOGIN: '2/h' }, routes })
+  const login = () => app.inject({ method: 'POST', url: '/auth/login' })
+  const fields = ({ headers }: Awaited<ReturnType<typeof login>>) => [headers['ratelimit-policy'], headers.ratelimit]
+  t.match(fields(await login()), ['"login";q=2;w=3600', /^"login";r=1;t=3(600|599)$/])
+  t.match(fields(await login()), ['"login";q=2;w=3600', /^"login";r=0;t=3(600|5\d\d)$/])
+  const refused = await login()
+  t.equal(refused.statusCode, 429)
+  t.match(fields(refused), ['"login";q=2;w=3600', `"login";r=0;t=${String(refused.headers['retry-after'])}`])
+  t.match(fields(await app.inject({ url: '/things' })), ['"default";q=5;w=60', /^"default";r=4;t=(60|59)$/])
+  t.strictSame(fields(await app.inject({ url: '/health/live' })), [undefined, undefined], 'what is not counted says nothing')
+  const unreadable = await app.inject({ url: '/%zz' })
+  t.match(fields(unreadable), ['"default";q=5;w=60', /^"default";r=3;/])
+})
+
 await t.test('preflights count too', async (t) => {
   const { app } = await buildHttpApp(t, { environment: { ...limits, CORS_ORIGINS: 'https://app.example' }, routes })
   const call: Call = { method: 'OPTIONS', url: '/auth/login', headers: { origin: 'https://app.example', 'access-control-request-method': 'POST' } }
