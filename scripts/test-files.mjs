@@ -12,7 +12,7 @@ const secondsPerFile = 300
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Counts counted over all assertions
- * @typedef {{ cwd: string, env: NodeJS.ProcessEnv, signal: AbortSignal, proofs: import('./proofs.mjs').Proofs }} Surroundings
+ * @typedef {{ cwd: string, env: NodeJS.ProcessEnv, signal: AbortSignal, proofs: import('./proofs.mjs').Proofs, canaries: import('./canaries.mjs').Canaries }} Surroundings
  */
 
 /**
@@ -39,7 +39,7 @@ export async function runTestFiles(files, surroundings) {
  * @param {Surroundings} surroundings
  * @returns {Promise<Counts>}
  */
-async function runTestFile(file, { cwd, env, signal, proofs }) {
+async function runTestFile(file, { cwd, env, signal, proofs, canaries }) {
   const counts = { passed: 0, failed: 0, skipped: 0 }
   const failures = []
   const comments = []
@@ -47,7 +47,7 @@ async function runTestFile(file, { cwd, env, signal, proofs }) {
   const startedAt = Date.now()
   const child = spawn(process.execPath, ['--enable-source-maps', file], {
     cwd,
-    env: { ...env, TAP_TIMEOUT: String(secondsPerFile) },
+    env: { ...env, ...(await canaries.environmentOf(name)), TAP_TIMEOUT: String(secondsPerFile) },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const stop = () => {

@@ -1,8 +1,9 @@
 // `npm test [-- test/x.test.ts test/folder …]`: compiles what changed, starts one embedded PostgreSQL with a migrated
 // template database for the whole run, and runs the compiled tests against it.
-import { chmod, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Canaries } from './canaries.mjs'
 import { compile, packageRoot } from './compile.mjs'
 import { Proofs, usualRun } from './proofs.mjs'
 import { runTestFiles } from './test-files.mjs'
@@ -21,14 +22,20 @@ const wanted = process.argv.slice(2)
 const files = await testFiles(wanted)
 const proofs = new Proofs()
 await compile({ development: true })
-const { passed, failed, skipped } = await withDatabase((templateUrl, superuserUrl) =>
-  runTestFiles(files, {
+const { counts, secrets } = await withDatabase(async ({ templateUrl, superuserUrl, canaries, log }) => ({
+  counts: await runTestFiles(files, {
     cwd: packageRoot,
     env: { ...process.env, TESSERA_TEST_TEMPLATE_URL: templateUrl, TESSERA_TEST_SUPERUSER_URL: superuserUrl },
     signal: interruption.signal,
     proofs,
+    canaries,
   }),
-)
+  secrets: await canaries.search(log),
+}))
+for (const leak of secrets.leaks) console.log(`\n✖ ${leak}`)
+console.log(`\n${secrets.leaks.length > 0 ? 'FAIL' : 'ok  '} ${secrets.summary}`)
+const { passed, skipped } = counts
+const failed = counts.failed + secrets.leaks.length
 const { table } = proofs.report(nameOfRun(wanted))
 if (table !== '') console.log(`\n${table}\n`)
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
@@ -78,11 +85,16 @@ async function testsBelow(place, isDefault) {
 }
 
 /**
+ * @typedef {{ templateUrl: string, superuserUrl: string, canaries: Canaries, log: string }} TestDatabase `log`: the server's
+ */
+
+/**
  * @template T
- * @param {(templateUrl: string, superuserUrl: string) => Promise<T>} use
+ * @param {(database: TestDatabase) => Promise<T>} use
  */
 async function withDatabase(use) {
   const { joinEmbeddedServer } = await import('../dist/src/repository/embedded/index.js')
+  const { layoutOf } = await import('../dist/src/repository/embedded/layout.js')
   const { migrate } = await import('../dist/src/repository/migrate.js')
   await removeAbandoned()
   const dataDir = await mkdtemp(path.join(tmpdir(), `tessera-test-${process.pid}-`))
@@ -93,11 +105,15 @@ async function withDatabase(use) {
       dataDir,
       database: 'tessera_template',
       log: () => {},
-      // Nothing here has to survive a crash.
-      serverSettings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', wal_level: 'minimal', max_wal_senders: '0' },
+      // Nothing here has to survive a crash. It logs what servers usually log, statements that fail among it: so it shows
+      // that no secret stands in one.
+      serverSettings: { log_min_error_statement: 'error', log_error_verbosity: 'default', fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', wal_level: 'minimal', max_wal_senders: '0' },
     })
     await migrate(server.connectionString)
-    return await use(server.connectionString, await superuserUrlOf(server.connectionString, dataDir))
+    const notes = path.join(dataDir, 'canaries')
+    await mkdir(notes)
+    const { connectionString: templateUrl } = server
+    return await use({ templateUrl, superuserUrl: await superuserUrlOf(templateUrl, dataDir), canaries: new Canaries(notes), log: layoutOf(dataDir).log })
   } finally {
     await server?.leave()
     await rm(dataDir, { recursive: true, force: true })

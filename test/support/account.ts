@@ -4,6 +4,7 @@ import type { Grant } from '../../src/domain/grants.js'
 import { usernameIdentifier } from '../../src/domain/identifiers.js'
 import type { DialectName } from '../../src/domain/model.js'
 import type { TestApp } from './app.js'
+import { noteTokensIn } from './canaries.js'
 
 export interface Answer {
   readonly status: number
@@ -33,6 +34,7 @@ export async function send(node: TestApp, { method = 'GET', path, body, token, h
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
+  noteTokensIn([text, token ?? '', ...Object.values(headers)].join('\n'))
   const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '')
   return { status: response.status, headers: response.headers, text, body: isJson && text !== '' ? JSON.parse(text) : null }
 }

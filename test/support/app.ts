@@ -4,6 +4,7 @@ import { readConfig, type Config, type Environment } from '../../src/config/inde
 import { openCore, type Core } from '../../src/core.js'
 import type { User } from '../../src/domain/model.js'
 import { createUser, type NewAccount } from '../../src/domain/operators.js'
+import { noteLog, noteSecret, watchSecrets } from './canaries.js'
 import { createTestClock, type TestClock } from './clock.js'
 import { createTestDatabase, type TestDatabase } from './database.js'
 
@@ -48,9 +49,15 @@ export async function startTestApp(t: Test, options: TestAppOptions = {}): Promi
   const logLines: string[] = []
   const environment = { ...testEnvironment, PUBLIC_URL: 'http://127.0.0.1:9154', DATABASE_URL: database.connectionString, ...options.environment }
   const config = readConfig(environment)
-  const core = await openCore(config, { clock, applicationName: 'tessera test', log: (message) => logLines.push(message) })
+  const write = (line: string): void => {
+    logLines.push(line)
+    noteLog(line)
+  }
+  const core = await openCore(config, { clock, applicationName: 'tessera test', log: write })
   clock.attach(core.pool)
-  const app = await buildApp(config, core, { logDestination: { write: (line) => logLines.push(line) } })
+  const app = await buildApp(config, core, { logDestination: { write } })
+  noteSecret('master secret', config.masterSecret)
+  watchSecrets(app, core.service.hasher)
   const url = await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })
   let closed: Promise<void> | null = null
   const close = (): Promise<void> => (closed ??= app.close().then(() => core.close()))
@@ -64,6 +71,9 @@ export async function startTestApp(t: Test, options: TestAppOptions = {}): Promi
     url,
     logLines,
     close,
-    createUser: (account) => createUser(core.service, { username: null, email: null, password: null, pin: null, role: 'user', ...account }, { kind: 'service', id: 'test' }),
+    createUser: (account) => {
+      noteSecret('PIN', account.pin)
+      return createUser(core.service, { username: null, email: null, password: null, pin: null, role: 'user', ...account }, { kind: 'service', id: 'test' })
+    },
   }
 }

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { Secret, TOTP } from 'otpauth'
+import { base32 } from '../../src/domain/totp.js'
 import type { TestApp } from './app.js'
+import { noteSecret, noteTokensIn } from './canaries.js'
 
 export interface SetCookie {
   readonly value: string
@@ -32,6 +34,7 @@ export async function call(node: Pick<TestApp, 'url'>, path: string, { method = 
     ...(body === undefined ? {} : { body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
+  noteTokensIn([text, ...response.headers.getSetCookie(), ...Object.values(headers)].join('\n'))
   return { status: response.status, headers: response.headers, text, json: parsed(text), cookies: parseSetCookies(response.headers.getSetCookie()) }
 }
 
@@ -82,6 +85,7 @@ export const claimsOf = (token: string): Record<string, unknown> => JSON.parse(B
 export async function enableTotp(node: TestApp, userId: string): Promise<(periodsAhead?: number) => string> {
   const { repository, keyring } = node.core.service
   const secret = randomBytes(20)
+  noteSecret('TOTP secret', base32(secret))
   await repository.credentials.enableTotp(userId, keyring.seal('totp', secret, userId), 0, [])
   const totp = new TOTP({ secret: Secret.fromHex(secret.toString('hex')) })
   return (periodsAhead = 0) => totp.generate({ timestamp: node.clock.now().getTime() + periodsAhead * 30_000 })

@@ -14,6 +14,7 @@ import strictJson from '../../plugins/strict-json.js'
 import tokenExtraction from '../../plugins/token-extraction.js'
 import { readConfig, type Config, type Environment } from '../../src/config/index.js'
 import { serverOptions } from '../../src/server-options.js'
+import { noteLog } from './canaries.js'
 
 /** What is needed of a tap test. */
 interface Teardown {
@@ -40,7 +41,11 @@ export interface HttpAppOptions {
 export async function buildHttpApp(t: Teardown, { environment = {}, shapes = [], store, routes }: HttpAppOptions = {}): Promise<HttpApp> {
   const config = readConfig({ LOG_LEVEL: 'debug', ...environment })
   const lines: string[] = []
-  const app = Fastify(serverOptions(config, { write: (line) => lines.push(line) }))
+  const write = (line: string): void => {
+    lines.push(line)
+    noteLog(line)
+  }
+  const app = Fastify(serverOptions(config, { write }))
   t.teardown(() => app.close())
   await app.register(errors, { shapes })
   await app.register(requestLog)

@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { packageRoot } from '../../src/package-root.js'
 import { testEnvironment } from './app.js'
+import { noteLog, noteSecret } from './canaries.js'
 import type { TestDatabase } from './database.js'
 import { freePort } from './free-port.js'
 
@@ -49,6 +51,10 @@ export async function startNodeProcess(t: Test, options: NodeProcessOptions): Pr
   }
   child.stdout.on('data', collect)
   child.stderr.on('data', collect)
+  noteSecret('master secret', environment.MASTER_SECRET)
+  // Not the greeting, which tells the secrets of the demo.
+  createInterface(child.stdout).on('line', (line) => { if (line.startsWith('{')) noteLog(line) })
+  createInterface(child.stderr).on('line', noteLog)
   const url = `http://127.0.0.1:${port}`
   const node: NodeProcess = {
     url,
