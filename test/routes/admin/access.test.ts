@@ -14,7 +14,7 @@ async function everything(): Promise<unknown> {
   return rows[0]
 }
 
-await t.test('without a credential: 401, and a Bearer is asked for', async (t) => {
+await t.test('case 65: without a credential: 401, and a Bearer is asked for', async (t) => {
   const before = await everything()
   for (const call of adminCalls) {
     const answer = await send(node, call)
@@ -36,7 +36,7 @@ await t.test('a bad token and a bad key: 401 with error="invalid_token"', async 
   }
 })
 
-await t.test('a user’s token, a user’s key, an operator’s key without the scope, and a client: 403', async (t) => {
+await t.test('case 65: a user’s token, a user’s key, an operator’s key without the scope, and a client: 403', async (t) => {
   const credentials: Record<string, string> = {
     'a user': user.token,
     'the key of a user': await newApiKey(node, user.id),
