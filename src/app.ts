@@ -132,7 +132,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
   const { repository, keyring, clock } = core.service
   const list = createRevocationList()
   const log = createRevocationLog()
-  const signingKeys = await openSigningKeys({ repository, keyring, clock, alg: config.signingAlg })
+  const signingKeys = await openSigningKeys({ repository, keyring, clock, alg: config.signingAlg, maxAgeSeconds: config.signingKeyMaxAgeSeconds })
   const reloadKeys = (): void => {
     signingKeys.reload().catch((error: unknown) => {
       app.log.error({ err: error }, 'the signing keys could not be read again')

@@ -1,7 +1,6 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { problems } from '../../schemas/problem.js'
 import { KeySet, Metadata } from '../../schemas/well-known.js'
-import { jwksMaxAgeSeconds } from '../../src/domain/signing-keys.js'
 import { authorizationServerMetadata, openidProviderMetadata } from './metadata.js'
 
 const tags = ['well-known']
@@ -12,10 +11,9 @@ const schemas = {
   oauth: { summary: 'Authorization server metadata (RFC 8414)', tags, operationId: 'authorizationServerMetadata', response: { 200: Metadata, ...problems } },
 }
 
-const maxAge = `public, max-age=${jwksMaxAgeSeconds}`
-
 /** What other services read before they trust our tokens. */
 export const wellKnown: FastifyPluginCallbackTypebox = (app, _options, done) => {
+  const maxAge = `public, max-age=${app.config.signingKeyMaxAgeSeconds}`
   app.addHook('onRequest', (_request, reply, next) => {
     reply.header('cache-control', maxAge)
     next()

@@ -1,4 +1,4 @@
-import { jwksMaxAgeSeconds, openSigningKeys, reportSigningKeys, type SigningKeys } from '../domain/signing-keys.js'
+import { openSigningKeys, reportSigningKeys, type SigningKeys } from '../domain/signing-keys.js'
 import { kid, type commands } from './commands.js'
 import type { Context, Handler } from './context.js'
 import { CommandError } from './errors.js'
@@ -12,13 +12,14 @@ async function list(context: Context): Promise<Result> {
 
 async function signingKeysOf(context: Context): Promise<SigningKeys> {
   const { repository, keyring, clock } = (await context.core()).service
-  return openSigningKeys({ repository, keyring, clock, alg: context.config().signingAlg })
+  const { signingAlg: alg, signingKeyMaxAgeSeconds: maxAgeSeconds } = context.config()
+  return openSigningKeys({ repository, keyring, clock, alg, maxAgeSeconds })
 }
 
 async function rotate(context: Context): Promise<Result> {
   const keys = await signingKeysOf(context)
   const created = await keys.rotate(context.actor)
-  return { value: { kid: created, signsFrom: keys.find(created)?.signsFrom ?? null }, text: `${created}: published, and signs in ${jwksMaxAgeSeconds} seconds` }
+  return { value: { kid: created, signsFrom: keys.find(created)?.signsFrom ?? null }, text: `${created}: published, and signs in ${context.config().signingKeyMaxAgeSeconds} seconds` }
 }
 
 async function revoke(context: Context): Promise<Result> {

@@ -53,6 +53,7 @@ export interface Config {
   readonly lifetimes: Readonly<Record<DialectName, Lifetimes>>
   readonly signingAlg: Values['SIGNING_ALG']
   readonly signingKeyRotationDays: number | null
+  readonly signingKeyMaxAgeSeconds: number
   readonly audience: string
   readonly tokensetClientId: string
   readonly refreshGraceSeconds: number
@@ -158,6 +159,7 @@ function assemble(read: Reader): Config {
     lifetimes: readLifetimes(read),
     signingAlg: read(settings.SIGNING_ALG),
     signingKeyRotationDays: read(settings.SIGNING_KEY_ROTATION_DAYS),
+    signingKeyMaxAgeSeconds: read(settings.SIGNING_KEY_MAX_AGE),
     audience: read(settings.AUDIENCE) ?? publicUrl.href,
     tokensetClientId: read(settings.TOKENSET_CLIENT_ID),
     refreshGraceSeconds: read(settings.REFRESH_GRACE_SECONDS),

@@ -41,6 +41,7 @@ export const settings = {
   DIALECTS: choices('The dialects that are served, separated by commas.', { of: dialectNames, fallback: dialectNames }),
   SIGNING_ALG: choice('The algorithm of access tokens.', { of: ['ES256', 'EdDSA', 'RS256'], fallback: 'ES256' }),
   SIGNING_KEY_ROTATION_DAYS: days('A new signing key after this many days.', { shownDefault: 'none: by hand' }),
+  SIGNING_KEY_MAX_AGE: duration('How long verifiers may keep the published keys: for so long a new signing key is published before it signs. `tessera/verify` reads them within a second of a change, others read them as often as they like.', { fallback: '30s' }),
   AUDIENCE: text('The `aud` of access tokens.', { shownDefault: 'the issuer' }),
   TOKENSET_CLIENT_ID: text('The `aud` of id tokens and the `client_id` of access tokens of the dialect tokenset.', { fallback: 'tessera' }),
   REFRESH_GRACE_SECONDS: integer('How long after a rotation the predecessor is answered with the same successor. Seconds.', { fallback: 60, min: 0, max: 3600 }),

@@ -6,9 +6,6 @@ import type { Clock, KeyWrap, Repository, StoredSigningKey } from './ports.js'
 
 export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256'
 
-/** How long verifiers may keep the JWKS: a new key is published for this long before it signs. Seconds. */
-export const jwksMaxAgeSeconds = 30
-
 /** RFC 7517, RFC 7518 §6. It has no place for a private member. */
 export interface PublicJwk {
   readonly kid: string
@@ -104,6 +101,8 @@ export interface SigningKeysOptions {
   readonly keyring: Keyring
   readonly clock: Clock
   readonly alg: SigningAlg
+  /** How long verifiers may keep the JWKS: a new key is published for this long before it signs. Seconds. */
+  readonly maxAgeSeconds: number
 }
 
 /** Loads the keys; creates the first one, or one of the configured algorithm where the newest has another. */
@@ -138,7 +137,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
   }
 
   async function addSuccessor(tx: Repository, actor: Operator): Promise<string> {
-    const kid = await add(tx, jwksMaxAgeSeconds)
+    const kid = await add(tx, options.maxAgeSeconds)
     await tx.audit.append({ type: 'signing_key_rotated', actor, origin: actor.origin ?? null, detail: { kid } })
     return kid
   }
@@ -147,7 +146,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
     await tx.keys.lock()
     const usable = (await tx.keys.signingKeys()).filter((key) => key.revokedAt === null)
     const newest = usable.at(-1)
-    if (newest?.alg !== options.alg) await add(tx, newest ? jwksMaxAgeSeconds : 0)
+    if (newest?.alg !== options.alg) await add(tx, newest ? options.maxAgeSeconds : 0)
   }
 
   await repository.transaction(ensureKey)

@@ -20,7 +20,7 @@ export interface RevocationFollower {
 }
 
 export interface FollowerOptions {
-  readonly client: TesseraClient
+  readonly client: Pick<TesseraClient, 'getJson'>
   readonly maxLagMs: number
   readonly onError: (error: Error) => void
   /** About an API key, or its owner, something changed. */

@@ -5,6 +5,8 @@ export interface TesseraClient {
   /** @param path below the base URL, with its query @throws Error when there is no good answer in time */
   getJson(path: string, timeoutMs: number): Promise<unknown>
   postForm(path: string, form: Readonly<Record<string, string>>, timeoutMs: number): Promise<unknown>
+  /** Calls that are under way fail: a long poll would hold its connection open. */
+  stop(): void
 }
 
 const renewBeforeMs = 30_000
@@ -16,14 +18,24 @@ export function createTesseraClient(options: VerifierOptions): TesseraClient {
   let token: { value: string; renewAt: number } | null = null
   let fetching: Promise<string> | null = null
 
+  const underWay = new Set<AbortController>()
+
   async function send(path: string, init: RequestInit, timeoutMs: number): Promise<unknown> {
-    const response = await call(`${baseUrl}${path}`, { ...init, signal: AbortSignal.timeout(timeoutMs), redirect: 'error' })
-    if (!response.ok) {
+    const abort = new AbortController()
+    const timer = setTimeout(() => {
+      abort.abort(new Error('tessera did not answer in time'))
+    }, timeoutMs)
+    underWay.add(abort)
+    try {
+      const response = await call(`${baseUrl}${path}`, { ...init, signal: abort.signal, redirect: 'error' })
+      if (response.ok) return await response.json()
       await response.body?.cancel()
       if (response.status === 401) token = null
       throw new Error(`tessera answered ${response.status} to ${path.split('?', 1)[0] ?? ''}`)
+    } finally {
+      clearTimeout(timer)
+      underWay.delete(abort)
     }
-    return response.json()
   }
 
   async function fetchToken(clientId: string, clientSecret: string): Promise<string> {
@@ -49,6 +61,9 @@ export function createTesseraClient(options: VerifierOptions): TesseraClient {
     getJson: async (path, timeoutMs) => send(path, { headers: { authorization: await authorization() } }, timeoutMs),
     postForm: async (path, form, timeoutMs) =>
       send(path, { method: 'POST', body: new URLSearchParams(form), headers: { authorization: await authorization() } }, timeoutMs),
+    stop() {
+      for (const abort of underWay) abort.abort(new Error('the verifier was closed'))
+    },
   }
 }
 

@@ -90,6 +90,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     close() {
       keys.stop()
       follower.stop()
+      client.stop()
     },
   }
 }

@@ -60,7 +60,7 @@ export async function startTestApp(t: Test, options: TestAppOptions = {}): Promi
   watchSecrets(app, core.service.hasher)
   const url = await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })
   let closed: Promise<void> | null = null
-  const close = (): Promise<void> => (closed ??= app.close().then(() => core.close()))
+  const close = (): Promise<void> => (closed ??= closeApp(app).then(() => core.close()))
   t.teardown(close)
   return {
     app,
@@ -76,4 +76,15 @@ export async function startTestApp(t: Test, options: TestAppOptions = {}): Promi
       return createUser(core.service, { username: null, email: null, password: null, pin: null, role: 'user', ...account }, { kind: 'service', id: 'test' })
     },
   }
+}
+
+const patienceMs = 1000
+
+/** As main does it: a connection that somebody holds open, or opened and never used, is not waited for. */
+async function closeApp(app: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => {
+    app.server.closeAllConnections()
+  }, patienceMs)
+  await app.close()
+  clearTimeout(timer)
 }

@@ -11,7 +11,7 @@ async function follower(t: Test, revocations: readonly object[]) {
     pages += 1
     return pages === 1 ? Promise.resolve({ cursor: '1', resync: false, lag_ms: 0, waited_ms: 0, revocations }) : new Promise(() => undefined)
   }
-  const following = followRevocations({ client: { getJson, postForm: getJson }, maxLagMs: 1000, onError: (error) => t.fail(error.message), onApiKeyChanged: () => undefined, onKeysTold: () => undefined, now: () => Date.now() })
+  const following = followRevocations({ client: { getJson }, maxLagMs: 1000, onError: (error) => t.fail(error.message), onApiKeyChanged: () => undefined, onKeysTold: () => undefined, now: () => Date.now() })
   t.teardown(() => {
     following.stop()
   })
@@ -59,7 +59,7 @@ await t.test('a resync replaces what was known, and one that breaks off takes no
     lastRead()
     return new Promise(() => undefined)
   }
-  const following = followRevocations({ client: { getJson, postForm: getJson }, maxLagMs: 1000, onError: (error) => errors.push(error.message), onApiKeyChanged: () => undefined, onKeysTold: () => undefined, now: () => Date.now() })
+  const following = followRevocations({ client: { getJson }, maxLagMs: 1000, onError: (error) => errors.push(error.message), onApiKeyChanged: () => undefined, onKeysTold: () => undefined, now: () => Date.now() })
   t.teardown(() => {
     following.stop()
   })
