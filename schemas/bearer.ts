@@ -17,6 +17,7 @@ export const InvalidCredentials = Failure('`Invalid credentials`: unknown user, 
 export const InvalidRefreshToken = Failure('`Invalid or expired refresh token`')
 export const AuthenticationRequired = Failure('`Authentication required`: no credential, or a bad one. See `WWW-Authenticate`.')
 export const Forbidden = Failure('An API key may not do this.')
+export const ScopeNeeded = Failure('A key that was narrowed to other scopes than `profile` sees none.')
 export const ScopeForbidden = Failure('An API key may not do this, or the caller lacks a scope that was asked for.')
 export const KeyNotFound = Failure('`API key not found`: unknown, malformed, or another user’s.')
 export const QuotaReached = Failure('The user has as many API keys as one may have.')

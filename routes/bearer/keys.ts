@@ -1,7 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from '@sinclair/typebox'
 import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
-import { sessionOf } from '../../plugins/authenticate.js'
+import { principalOf, sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
 import {
   AuthenticationRequired,
@@ -16,9 +16,11 @@ import {
   QuotaReached,
   RollBody,
   ScopeForbidden,
+  ScopeNeeded,
 } from '../../schemas/bearer.js'
 import { defaultOverlapSeconds, type ApiKeyRequest, type CreatedApiKey } from '../../src/domain/api-keys.js'
-import type { ApiKey } from '../../src/domain/model.js'
+import { AuthError } from '../../src/domain/errors.js'
+import type { ApiKey, Principal } from '../../src/domain/model.js'
 import { keyIdOf, parseKeyId } from './ids.js'
 import { parseTimestamp, wholeSeconds } from './timestamps.js'
 
@@ -35,7 +37,7 @@ const schemas = {
     body: NewKeyBody,
     response: { 201: NewKeyAnswer, ...refusals, 403: ScopeForbidden, 409: QuotaReached },
   },
-  list: { summary: 'List the caller’s API keys', tags, security, operationId: 'bearerListKeys', response: { 200: KeyListAnswer, ...refusals } },
+  list: { summary: 'List the caller’s API keys', tags, security: [...security, { apiKey: [] }], operationId: 'bearerListKeys', response: { 200: KeyListAnswer, ...refusals, 403: ScopeNeeded } },
   delete: {
     summary: 'Delete an API key: it is dead at once',
     tags,
@@ -55,7 +57,7 @@ const schemas = {
   },
 }
 
-/** A person's keys: a key itself neither sees nor makes any. */
+
 export const keys: FastifyPluginCallbackTypebox = (app, _options, done) => {
   const preHandler = app.authenticateSession
   const preValidation = absentBodyIsEmpty
@@ -65,8 +67,8 @@ export const keys: FastifyPluginCallbackTypebox = (app, _options, done) => {
     return reply.code(201).send(toNewKeyAnswer(created))
   })
 
-  app.get('/api/v1/auth/keys', { schema: schemas.list, preHandler }, async (request) => {
-    const list = await app.identity.apiKeys.list(sessionOf(request).userId)
+  app.get('/api/v1/auth/keys', { schema: schemas.list, preHandler: app.requireScope('profile') }, async (request) => {
+    const list = await app.identity.apiKeys.list(ownerOf(principalOf(request)))
     return list.map(toListedKey)
   })
 
@@ -81,6 +83,11 @@ export const keys: FastifyPluginCallbackTypebox = (app, _options, done) => {
     return reply.code(201).send(toNewKeyAnswer(created))
   })
   done()
+}
+
+function ownerOf(principal: Principal): string {
+  if (principal.kind === 'client') throw new AuthError('forbidden', { reason: 'a client has no API keys' })
+  return principal.userId
 }
 
 function toRequest({ name = 'API key', scopes = [], expiresAt }: Static<typeof NewKeyBody>): ApiKeyRequest {

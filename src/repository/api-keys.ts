@@ -22,10 +22,16 @@ const live = '(k.expires_at IS NULL OR k.expires_at > tessera_now())'
 
 const holdOwner = 'SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE'
 
+/**
+ * A rolled key, which is about to end, makes room for its successor. Not without limit: whoever rolls again and again would
+ * have any number of keys until their overlaps are over.
+ */
 const insertWithinQuota = `
   INSERT INTO api_keys AS k (id, user_id, name, hash, hint, scopes, expires_at)
   SELECT $1, u.id, $3, $4, $5, $6, $7 FROM users u
-  WHERE u.id = $2 AND (SELECT count(*) FROM api_keys k WHERE k.user_id = $2 AND ${live}) < $8
+  WHERE u.id = $2 AND (
+    SELECT count(*) FILTER (WHERE NOT k.rolled) < $8 AND count(*) < 2 * $8 FROM api_keys k WHERE k.user_id = $2 AND ${live}
+  )
   RETURNING ${keyColumns}`
 
 const findByHash = `

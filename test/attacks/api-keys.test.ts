@@ -119,9 +119,10 @@ await t.test('case 55: no key, whatever its scopes, mints, rolls or deletes keys
   const tokens = await enter(node, 'pin', person)
   const before = await footprint(node)
   const forbidden = calls
-    .filter(({ method, path }) => path.startsWith('/api/v1/') || path === '/auth/logout' || (path.startsWith('/users/me') && !(method === 'GET' && path === '/users/me')))
+    // Source 003 lets whoever is authenticated list the keys of the account; with one of them too.
+    .filter(({ method, path }) => (path.startsWith('/api/v1/') && method !== 'GET') || path === '/auth/logout' || (path.startsWith('/users/me') && !(method === 'GET' && path === '/users/me')))
     .map((one) => ({ ...one, path: one.path.replace(/key_[0-9a-f-]{36}/, `key_${key.id}`) }))
-  t.ok(forbidden.length >= 14)
+  t.ok(forbidden.length >= 13)
   for (const one of forbidden) {
     for (const headers of ways(secret)) {
       const heard = await ask(node, one, { ...headers, cookie: `accessToken=${tokens.accessToken}; refreshToken=${tokens.refreshToken}` })
@@ -135,7 +136,8 @@ await t.test('case 55: no key, whatever its scopes, mints, rolls or deletes keys
 
 await t.test('case 56: the quota of keys holds when they are made at once, on two nodes', async (t) => {
   const person = await newPerson(node)
-  await Promise.all(times(keysPerUser - 3, () => newKey(person.id)))
+  // One after the other: a hundred at once would be about the pool of connections.
+  for (let i = 0; i < keysPerUser - 3; i += 1) await newKey(person.id)
   const headers = { authorization: `Bearer ${(await enter(node, 'bearer', person)).accessToken}` }
   const answers = await Promise.all(times(20, (i) => call(i % 2 === 0 ? node : other, '/api/v1/auth/keys', { headers })))
   t.equal(answers.filter(({ status }) => status === 201).length, 3)
@@ -143,5 +145,5 @@ await t.test('case 56: the quota of keys holds when they are made at once, on tw
   t.equal((await listApiKeys(service, person.id)).length, keysPerUser)
   const [first] = await listApiKeys(service, person.id)
   const rolled = await Promise.all(times(4, () => call(node, `/api/v1/auth/keys/key_${first?.id ?? ''}/roll`, { headers })))
-  t.same(rolled.map(({ status }) => status), [409, 409, 409, 409], 'a roll makes one more too')
+  t.same(rolled.map(({ status }) => status).sort(), [201, 409, 409, 409], 'the key that is about to end makes room for its successor, once')
 })

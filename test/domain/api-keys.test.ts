@@ -175,6 +175,20 @@ await t.test('case 56: the quota holds when keys are made at once, and what has 
   t.equal((await listApiKeys(service, owner.id)).length, keysPerUser + 1)
 })
 
+await t.test('case 56: who has all keys that one may have can roll one, and not have more by rolling', async (t) => {
+  const { service, create, owner, clock } = await setUp(t)
+  const { key: first } = await create()
+  await repeat(keysPerUser - 1, create)
+  const roll = (id: string) => rollApiKey(service, id, principalOf(owner), 3600, origin)
+  let { key: last } = await roll(first.id)
+  await t.rejects(create(), { code: 'conflict' }, 'the successor counts')
+  await t.rejects(roll(first.id), { code: 'conflict' }, 'who lost the answer has to delete the successor first')
+  for (let i = 1; i < keysPerUser; i += 1) last = (await roll(last.id)).key
+  await t.rejects(roll(last.id), { code: 'conflict' }, 'as many again are in their overlap: that is all')
+  await clock.advance(3601)
+  t.equal((await roll(last.id)).key.userId, owner.id, 'until it is over')
+})
+
 await t.test('a list holds a hint and no key', async (t) => {
   const { service, create, owner } = await setUp(t)
   const { key, secret } = await create()
