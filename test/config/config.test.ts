@@ -46,6 +46,7 @@ const readings: Reading[] = [
   ['DIALECTS', 'tokenset,pin', (c) => c.dialects, ['pin', 'tokenset']],
   ['SIGNING_ALG', 'EdDSA', (c) => c.signingAlg, 'EdDSA'],
   ['SIGNING_KEY_ROTATION_DAYS', '90', (c) => c.signingKeyRotationDays, 90],
+  ['SIGNING_KEY_MAX_AGE', '1m', (c) => c.signingKeyMaxAgeSeconds, 60],
   ['AUDIENCE', 'fleet', (c) => c.audience, 'fleet'],
   ['TOKENSET_CLIENT_ID', '7abc', (c) => c.tokensetClientId, '7abc'],
   ['REFRESH_GRACE_SECONDS', '0', (c) => c.refreshGraceSeconds, 0],
