@@ -63,7 +63,8 @@ const strict = { coerceTypes: false, removeAdditional: false, useDefaults: true,
 /** Everything in a query is text and is read as what the schema wants; a body says itself what its values are. */
 const buildValidator: BuildValidator = (externalSchemas) => {
   const compileStrict = buildAjvCompiler()(externalSchemas, { customOptions: strict })
-  const compileCoercing = buildAjvCompiler()(externalSchemas, { customOptions: { ...strict, coerceTypes: true } })
+  // `1e400` is read as Infinity, which no strict comparison would look at, and would be above no maximum.
+  const compileCoercing = buildAjvCompiler()(externalSchemas, { customOptions: { ...strict, coerceTypes: true, strictNumbers: false } })
   return (route) => (isQuery(route) ? compileCoercing(route) : compileStrict(route))
 }
 
