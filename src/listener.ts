@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 
 /** Why the service cannot listen, in one line. */
 export class ListenError extends Error {
@@ -23,7 +23,10 @@ export interface Listener {
 export async function bind(host: string, port: number, options: ServerOptions): Promise<Listener> {
   let handler: RequestListener = answerStarting
   let attached: RequestListener = answerStarting
+  const unanswered = new Set<ServerResponse>()
   const server = createServer(options, (request, response) => {
+    unanswered.add(response)
+    response.once('close', () => unanswered.delete(response))
     handler(request, response)
   })
   await listen(server, host, port)
@@ -37,7 +40,7 @@ export async function bind(host: string, port: number, options: ServerOptions): 
     handOver() {
       handler = attached
     },
-    drain: (withinMs) => drain(server, withinMs),
+    drain: (withinMs) => drain(server, unanswered, withinMs),
   }
 }
 
@@ -69,7 +72,9 @@ const answerStarting: RequestListener = (request, response) => {
   response.end(isAlive ? '{"status":"ok"}' : starting)
 }
 
-async function drain(server: Server, withinMs: number): Promise<void> {
+async function drain(server: Server, unanswered: ReadonlySet<ServerResponse>, withinMs: number): Promise<void> {
+  // Else their connections stay open for the next request, and hold us up for as long as they may be idle.
+  for (const response of unanswered) if (!response.headersSent) response.setHeader('connection', 'close')
   await new Promise<void>((resolve) => {
     const cut = setTimeout(() => {
       server.closeAllConnections()

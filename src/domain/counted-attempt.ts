@@ -1,6 +1,6 @@
 import type { AuditEvent } from './audit.js'
 import { AuthError } from './errors.js'
-import type { Fairness } from './hash-queue.js'
+import type { Fairness, Place } from './hash-queue.js'
 import { lockoutPolicy, reserveAttempt, type DecidedReservation, type Factor } from './lockout.js'
 import type { Origin } from './model.js'
 import { networkOf } from './network.js'
@@ -33,6 +33,8 @@ export interface AttemptSubject {
   readonly counter: AttemptCounter
   readonly factor: Factor
   readonly origin: Origin
+  /** In the hash queue, if one was taken. */
+  readonly place?: Place
   readonly dialect?: DialectPolicy
   /** What every refusal of this attempt is answered with, so that a lockout does not show. Unless given, it depends. */
   readonly refusedAs?: 'invalid_otp'
@@ -83,7 +85,8 @@ function releaseLater(service: Service, counter: AttemptCounter, reservationId: 
   service.repository.attempts.release(counter, reservationId).catch(() => undefined)
 }
 
-export const fairnessOf = ({ origin, counter }: Pick<AttemptSubject, 'origin' | 'counter'>): Fairness => ({
+export const fairnessOf = ({ origin, counter, place }: Pick<AttemptSubject, 'origin' | 'counter' | 'place'>): Fairness => ({
   address: networkOf(origin.ip),
   account: counter.subject,
+  ...(place === undefined ? {} : { place }),
 })

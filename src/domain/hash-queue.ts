@@ -12,6 +12,14 @@ export interface HashQueueOptions {
 export interface Fairness {
   readonly address: string
   readonly account: string
+  /** Held until now, and given up for a place in the queue. */
+  readonly place?: Place
+}
+
+/** Room in the queue that is kept for somebody whose account is still being looked up. */
+export interface Place {
+  /** Once it is used, or not needed. Again: nothing happens. */
+  leave(): void
 }
 
 interface Waiting {
@@ -28,6 +36,11 @@ export interface HashQueueObserver {
 }
 
 export interface HashQueue {
+  /**
+   * Before anything is done for whoever wants to be hashed: a flood is turned away at the door, and costs no query.
+   * @throws AuthError unavailable when there is no room, or none for this address
+   */
+  enter(address: string): Promise<Place>
   /** @throws AuthError unavailable when the queue is full, or full for this address or account, or the wait too long */
   run<T>(fairness: Fairness, work: () => Promise<T>): Promise<T>
   readonly running: number
@@ -38,15 +51,51 @@ export interface HashQueue {
 const nobody: HashQueueObserver = { onStart: () => undefined, onReject: () => undefined }
 
 /**
+ * Who is turned away hears it a moment later: a flood that asks again as soon as it is answered would otherwise take all the
+ * time there is for others. Not all at the same moment: they would come back together, and be in the way of others together.
+ */
+const refusalPauseMs = { shortest: 25, longest: 75 }
+
+/**
  * Admission to the hasher: bounded work, a bounded queue, a bounded wait, and addresses served in turn, so that a flood from
  * one place delays that place.
  */
 export function createHashQueue(options: HashQueueOptions): HashQueue {
   const lines = new Map<string, Waiting[]>()
   const perAccount = new Map<string, number>()
+  const placesOfAddress = new Map<string, number>()
   let running = 0
   let waiting = 0
   let observer = nobody
+  let places = 0
+  let refused = 0
+
+  function pauseBeforeRefusal(): Promise<void> {
+    const { shortest, longest } = refusalPauseMs
+    refused += 1
+    return new Promise((resolve) => setTimeout(resolve, shortest + (refused % (longest - shortest))))
+  }
+
+  /** Those who hold a place will wait, but for as many as can be at work at once. */
+  function hasRoom(address: string): boolean {
+    const idle = Math.max(0, options.concurrency - running)
+    const ofAddress = (lines.get(address)?.length ?? 0) + (placesOfAddress.get(address) ?? 0)
+    return waiting + places < options.capacity + idle && ofAddress < Math.ceil(options.capacity / 2) + idle
+  }
+
+  function takePlace(address: string): Place {
+    places += 1
+    count(placesOfAddress, address, 1)
+    let isHeld = true
+    return {
+      leave() {
+        if (!isHeld) return
+        isHeld = false
+        places -= 1
+        count(placesOfAddress, address, -1)
+      },
+    }
+  }
 
   function admit(fairness: Fairness): void {
     const ofAddress = lines.get(fairness.address)?.length ?? 0
@@ -57,17 +106,11 @@ export function createHashQueue(options: HashQueueOptions): HashQueue {
     throw unavailable('the hash queue is full')
   }
 
-  function countAccount(account: string, change: 1 | -1): void {
-    const count = (perAccount.get(account) ?? 0) + change
-    if (count > 0) perAccount.set(account, count)
-    else perAccount.delete(account)
-  }
-
   function enqueue(entry: Waiting): void {
     const line = lines.get(entry.fairness.address)
     if (line) line.push(entry)
     else lines.set(entry.fairness.address, [entry])
-    countAccount(entry.fairness.account, 1)
+    count(perAccount, entry.fairness.account, 1)
     waiting += 1
   }
 
@@ -75,7 +118,7 @@ export function createHashQueue(options: HashQueueOptions): HashQueue {
     const line = lines.get(entry.fairness.address) ?? []
     line.splice(line.indexOf(entry), 1)
     if (line.length === 0) lines.delete(entry.fairness.address)
-    countAccount(entry.fairness.account, -1)
+    count(perAccount, entry.fairness.account, -1)
     waiting -= 1
   }
 
@@ -110,7 +153,14 @@ export function createHashQueue(options: HashQueueOptions): HashQueue {
   }
 
   return {
+    async enter(address) {
+      if (hasRoom(address)) return takePlace(address)
+      observer.onReject('full')
+      await pauseBeforeRefusal()
+      throw unavailable('the hash queue is full')
+    },
     async run(fairness, work) {
+      fairness.place?.leave() // and nobody else gets in before the next lines
       if (running < options.concurrency) {
         running += 1
         observer.onStart(0)
@@ -137,4 +187,10 @@ export function createHashQueue(options: HashQueueOptions): HashQueue {
       observer = given
     },
   }
+}
+
+function count(counts: Map<string, number>, key: string, change: 1 | -1): void {
+  const number = (counts.get(key) ?? 0) + change
+  if (number > 0) counts.set(key, number)
+  else counts.delete(key)
 }

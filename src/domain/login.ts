@@ -33,9 +33,15 @@ export interface LoginAttempt {
  *   the same time, whatever the reason; which of them a client can tell apart is its dialect's error table
  */
 export async function login(service: Service, attempt: LoginAttempt): Promise<Grant> {
-  const record = await service.repository.users.findForLogin(attempt.identifier, networkOf(attempt.origin.ip))
-  const counter = await counterOf(service, attempt, record)
-  return withVerifiedUser(service, { ...attempt, record, counter }, (verified) => openSession(service, attempt, verified))
+  const network = networkOf(attempt.origin.ip)
+  const place = await service.hasher.enter(network)
+  try {
+    const record = await service.repository.users.findForLogin(attempt.identifier, network)
+    const counter = await counterOf(service, attempt, record)
+    return await withVerifiedUser(service, { ...attempt, record, counter, place }, (verified) => openSession(service, attempt, verified))
+  } finally {
+    place.leave()
+  }
 }
 
 /** Strangers and known origins are counted apart, so that a stranger's guesses never lock the owner out. */

@@ -1,7 +1,7 @@
 import argon2 from 'argon2'
 import { createHmac, randomBytes } from 'node:crypto'
 import { malformed } from './errors.js'
-import type { Fairness, HashQueue } from './hash-queue.js'
+import type { Fairness, HashQueue, Place } from './hash-queue.js'
 import { codePoints } from './identifiers.js'
 import type { Keyring } from './keyring.js'
 import type { StoredPin } from './ports.js'
@@ -15,6 +15,8 @@ export interface HashCost {
 
 /** argon2id behind the admission queue. */
 export interface Hasher {
+  /** Room for a secret that comes from this address. @throws AuthError unavailable */
+  enter(address: string): Promise<Place>
   hash(secret: string, fairness: Fairness): Promise<string>
   /**
    * Compares a secret with a stored hash; without one it does the same work in vain, so that the time tells nothing.
@@ -42,6 +44,7 @@ export async function createHasher(cost: HashCost, queue: HashQueue, now: () => 
   }
 
   return {
+    enter: (address) => queue.enter(address),
     hash: (secret, fairness) => queue.run(fairness, () => argon2.hash(normalise(secret), { type: argon2.argon2id, ...own })),
     verify: (stored, secret, fairness) =>
       queue.run(fairness, async () => (await measured(stored ?? slowest.hash, normalise(secret))) && stored !== null),

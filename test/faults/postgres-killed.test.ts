@@ -5,7 +5,7 @@ import { call, claimsOf } from '../support/auth-client.js'
 import { startDurableServer, type DurableServer } from '../support/durable-server.js'
 import { createLedger } from '../support/ledger.js'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.js'
-import { openSession } from '../support/sessions.js'
+import { openSessions } from '../support/sessions.js'
 import { inParallel } from '../support/statistics.js'
 import { createStorm, type Storm } from '../support/storm.js'
 
@@ -18,8 +18,7 @@ async function startFleet(t: Test, sessions: number) {
   const server = await startDurableServer(t)
   const app = await startTestApp(t, { database: server.database })
   const user = await app.createUser({ username: 'jane', password: 'correct horse' })
-  const grants: Grant[] = []
-  await inParallel(Array.from({ length: sessions }), atOnce, async () => void grants.push(await openSession(app, user, 'directus')))
+  const grants = await openSessions(app, user, sessions, 'directus')
   await app.close()
   await server.leave()
   const environment = { DATA_DIR: server.dataDir, PUBLIC_URL: app.config.publicUrl.href, LOG_LEVEL: 'warn' }
