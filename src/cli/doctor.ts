@@ -7,6 +7,7 @@ import type { Repository } from '../domain/ports.js'
 import { generatedMasterSecret } from '../master-secret.js'
 import { createPool, createRepository } from '../repository/index.js'
 import { pendingMigrations } from '../repository/migrate.js'
+import { trailRights } from '../repository/service-role.js'
 import { version } from '../version.js'
 import { createChart, type Chart } from './chart.js'
 import type { commands } from './commands.js'
@@ -29,6 +30,7 @@ const redisPatienceMs = 2000
 const checks: Readonly<Record<string, (patient: Patient) => Promise<string>>> = {
   versions: checkVersions,
   migrations: checkMigrations,
+  role: checkRole,
   keys: checkKeys,
   clock: checkClock,
   feed: async ({ database }) => `a notification arrives within ${Math.ceil(await notificationDelayMs(database))} ms`,
@@ -81,6 +83,14 @@ async function checkMigrations({ pool }: Patient): Promise<string> {
   const [next, ...others] = await pendingMigrations(pool)
   if (next === undefined) return 'all applied'
   throw new CommandError(`${1 + others.length} not applied, ${next} is the first: \`tessera migrate\` or a start of the service applies them`)
+}
+
+/** One role is no fault; two that are not kept apart would be. */
+async function checkRole({ config, pool }: Patient): Promise<string> {
+  const { role, canChangeTrail } = await trailRights(pool)
+  if (!canChangeTrail) return `${role} can only append to the audit trail`
+  if (config.migrationDatabaseUrl === null) return `${role} does everything: MIGRATION_DATABASE_URL would let it only append to the audit trail`
+  throw new CommandError(`${role} can change the audit trail, although MIGRATION_DATABASE_URL is set: \`tessera migrate\` takes that away, or says what stands in the way`)
 }
 
 /** Does what a start would do, and takes it back. */

@@ -62,9 +62,17 @@ export type ChainReport = { readonly intact: true; readonly events: number; read
  * Walks the whole chain.
  * @param expected a head from the log: then rows that were cut off at the end are missed too
  */
-export async function verifyAudit({ repository, keyring }: Vault, expected: ChainHead | null): Promise<ChainReport> {
+export async function verifyAudit(vault: Vault, expected: ChainHead | null): Promise<ChainReport> {
+  const checkpoint = await vault.repository.auditChain.lastCheckpoint()
+  const report = await walk(vault, checkpoint, expected)
+  if (report.intact) return report
+  // What was pruned while we walked looks as if it were missing.
+  const newer = await vault.repository.auditChain.lastCheckpoint()
+  return newer?.seq === checkpoint?.seq ? report : verifyAudit(vault, expected)
+}
+
+async function walk({ repository, keyring }: Vault, checkpoint: Checkpoint | null, expected: ChainHead | null): Promise<ChainReport> {
   const chain = repository.auditChain
-  const checkpoint = await chain.lastCheckpoint()
   if (checkpoint && !isGenuine(keyring, checkpoint)) return broken(checkpoint.seq, null, 'the checkpoint was not made by this service')
   let end: { seq: number; mac: Buffer } = checkpoint ?? { seq: 0, mac: beginning }
   let events = 0

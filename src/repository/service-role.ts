@@ -131,3 +131,13 @@ function problemOf({ is_master, owns, creates_in, may }: Excess): string | null 
   if (may !== null) return `it holds ${may} from another role or as PUBLIC; take that away (REVOKE)`
   return null
 }
+
+/** What the role that is connected may do to the audit trail; before the first migration there is none. */
+export async function trailRights(pool: pg.Pool): Promise<{ role: string; canChangeTrail: boolean }> {
+  const { rows: [row] } = await pool.query<{ role: string; able: boolean | null }>(
+    `SELECT current_user AS role, bool_or(has_table_privilege(c.oid, $2) OR has_any_column_privilege(c.oid, 'UPDATE')) AS able
+     FROM pg_class c WHERE c.oid = ANY (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)`,
+    [appendOnlyTables, forbiddenRights.join(', ')],
+  )
+  return { role: row?.role ?? 'nobody', canChangeTrail: row?.able ?? true }
+}

@@ -55,6 +55,30 @@ await t.test('what is old is deleted, a checkpoint stays, and the chain goes on'
   t.match(await verifyAudit(vault, null), { intact: false, fault: { problem: 'the checkpoint was not made by this service' } })
 })
 
+await t.test('who verifies while somebody prunes is told of no break', async (t) => {
+  const { vault } = await sealedTrail(t, 6)
+  const { auditChain } = vault.repository
+  let pruned = false
+  const repository = {
+    ...vault.repository,
+    auditChain: {
+      ...auditChain,
+      sealsAfter: async (seq: number, limit: number) => {
+        if (!pruned) {
+          pruned = true
+          await pruneAudit(vault, new Date(Date.now() + 60_000), writer)
+        }
+        return auditChain.sealsAfter(seq, limit)
+      },
+    },
+  }
+  await vault.repository.audit.append({ type: 'logout', actor: writer })
+  t.match(await verifyAudit({ ...vault, repository }, null), { intact: true })
+  await sealAudit(vault)
+  pruned = false
+  t.match(await verifyAudit({ ...vault, repository }, null), { intact: true }, 'and where seals are left after it')
+})
+
 await t.test('four sealers at once make one chain', async (t) => {
   const { vault } = await sealedTrail(t, 1)
   for (let i = 0; i < 50; i += 1) await vault.repository.audit.append({ type: 'logout', actor: writer })

@@ -182,6 +182,7 @@ await t.test('tessera migrate and audit prune as the owner; without it, a refusa
   const asOwner: typeof alone = (args) => alone(args, { environment: { MIGRATION_DATABASE_URL: roles.ownerUrl } })
   t.match(await alone(['migrate']), { status: 1, stderr: /^tessera: [^\n]+\n$/ })
   t.match(await asOwner(['migrate']), { status: 0, stdout: /applied 0001_/ })
+  t.match(await asOwner(['doctor']), { status: 0, stdout: /role +\S+ can only append to the audit trail/ })
   t.match(await alone(['user', 'create', '--username', 'jane']), { status: 0 }, 'the role of the service needs nothing more for every other command')
   t.match(await alone(['audit', 'export']), { status: 0, stdout: /"type":"user_created"/ })
   t.match(await alone(['audit', 'prune', '--before', '2100-01-01']), { status: 1, stdout: '', stderr: /^tessera: the role of DATABASE_URL may not delete .*MIGRATION_DATABASE_URL/ })
