@@ -16,9 +16,10 @@ export interface DurableServer {
   leave(): Promise<void>
 }
 
-export async function startDurableServer(t: Test): Promise<DurableServer> {
-  const dataDir = privateFolder(t)
+/** @param dataDir by default a new folder. One that is given is not removed */
+export async function startDurableServer(t: Test, dataDir: string = privateFolder(t)): Promise<DurableServer> {
   const server = await join(dataDir, {}, { serverSettings: {} })
+  t.teardown(() => server.leave())
   await migrate(server.connectionString)
   /** Started again by somebody else, the server may have another port. */
   const connectionString = () => {

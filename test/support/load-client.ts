@@ -21,6 +21,8 @@ export interface LoadReport {
   readonly tookMs: Readonly<Partial<Record<string, readonly number[]>>>
   /** Requests that got no answer. */
   readonly unanswered: number
+  /** What asking has cost. Milliseconds */
+  readonly cpuMs: number
 }
 
 async function run(plan: LoadPlan): Promise<LoadReport> {
@@ -50,7 +52,8 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
     agent.destroy()
   }
   await Promise.all(Array.from({ length: plan.connections }, connection))
-  return { tookMs, unanswered }
+  const { user, system } = process.cpuUsage()
+  return { tookMs, unanswered, cpuMs: (user + system) / 1000 }
 }
 
 process.stdout.write(JSON.stringify(await run(JSON.parse(process.argv[2] ?? '') as LoadPlan)))
