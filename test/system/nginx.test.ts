@@ -1,19 +1,9 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createApiKey } from '../../src/domain/api-keys.js'
-import { packageRoot } from '../../src/package-root.js'
 import { startTestApp, type TestApp } from '../support/app.js'
-import { freePort } from '../support/free-port.js'
 import { logIn } from '../support/log-in.js'
-
-const isInstalled = spawnSync('nginx', ['-v']).status === 0
-const skip = isInstalled ? false : 'needs nginx, which is not installed'
+import { skipWithoutNginx as skip, startNginx, type Nginx } from '../support/nginx.js'
 
 const portOf = (server: Server): number => {
   const address = server.address()
@@ -32,49 +22,12 @@ async function startEcho(t: Test): Promise<number> {
 }
 
 /** The configuration of the documentation, with other ports. */
-async function startNginx(t: Test, node: TestApp): Promise<{ url: string; accessLog: () => Promise<string> }> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'tessera-nginx-'))
-  await chmod(folder, 0o755)
-  const port = await freePort()
-  const documented = await readFile(path.join(packageRoot, 'docs/gateways/nginx.conf'), 'utf8')
-  const server = documented
-    .replace('127.0.0.1:9154', new URL(node.url).host)
-    .replace('127.0.0.1:3000', `127.0.0.1:${await startEcho(t)}`)
-    .replace('127.0.0.1:8080', `127.0.0.1:${port}`)
-    .replace('/var/log/nginx/access.log', `${folder}/access.log`)
-  const user = process.getuid?.() === 0 ? 'user root;' : ''
-  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')
-  await writeFile(`${folder}/nginx.conf`, `${user} pid ${folder}/pid; error_log ${folder}/error.log; events {} http { ${temp} ${server} }`)
-  const nginx = spawn('nginx', ['-p', folder, '-c', `${folder}/nginx.conf`, '-g', 'daemon off;'], { stdio: ['ignore', 'ignore', 'inherit'] })
-  t.teardown(async () => {
-    nginx.kill('SIGTERM')
-    await new Promise((resolve) => nginx.once('exit', resolve))
-    await rm(folder, { recursive: true })
-  })
-  await answers(port)
-  return { url: `http://127.0.0.1:${port}`, accessLog: () => readFile(`${folder}/access.log`, 'utf8') }
-}
-
-async function answers(port: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    const isUp = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => {
-        socket.destroy()
-        resolve(true)
-      })
-      socket.once('error', () => {
-        resolve(false)
-      })
-    })
-    if (isUp) return
-    await pause(25)
-  }
-  throw new Error('nginx did not start')
-}
+const startGateway = async (t: Test, node: TestApp): Promise<Nginx> =>
+  startNginx(t, 'docs/gateways/nginx.conf', { '127.0.0.1:9154': new URL(node.url).host, '127.0.0.1:3000': `127.0.0.1:${await startEcho(t)}` })
 
 async function setUp(t: Test) {
   const node = await startTestApp(t, { environment: { TRUST_PROXY: '127.0.0.1' } })
-  const gateway = await startNginx(t, node)
+  const gateway = await startGateway(t, node)
   const user = await node.createUser({ username: 'jane', email: 'jane@example.com', password: 'correct horse' })
   const { accessToken } = await logIn(node, 'jane', 'correct horse')
   const ask = (pathAndQuery: string, headers: Record<string, string> = {}, method = 'GET') => fetch(gateway.url + pathAndQuery, { method, headers })
