@@ -35,9 +35,10 @@ const { counts, secrets } = await withDatabase(async ({ templateUrl, superuserUr
 for (const leak of secrets.leaks) console.log(`\n✖ ${leak}`)
 console.log(`\n${secrets.leaks.length > 0 ? 'FAIL' : 'ok  '} ${secrets.summary}`)
 const { passed, skipped } = counts
-const failed = counts.failed + secrets.leaks.length
-const { table } = proofs.report(nameOfRun(wanted))
+const { table, missing } = proofs.report(nameOfRun(wanted))
 if (table !== '') console.log(`\n${table}\n`)
+for (const line of missing) console.log(`✖ ${line}`)
+const failed = counts.failed + secrets.leaks.length + missing.length
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 if (failed > 0 || interruption.signal.aborted) process.exitCode = 1
 
