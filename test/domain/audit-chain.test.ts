@@ -79,6 +79,14 @@ await t.test('who verifies while somebody prunes is told of no break', async (t)
   t.match(await verifyAudit({ ...vault, repository }, null), { intact: true }, 'and where seals are left after it')
 })
 
+await t.test('what waits for a seal is counted, up to a limit', async (t) => {
+  const { vault } = await sealedTrail(t, 2)
+  const { audit, auditChain } = vault.repository
+  t.equal(await auditChain.countUnsealed(10), 0)
+  for (let i = 0; i < 3; i += 1) await audit.append({ type: 'logout', actor: writer })
+  t.strictSame([await auditChain.countUnsealed(10), await auditChain.countUnsealed(2)], [3, 2])
+})
+
 await t.test('four sealers at once make one chain', async (t) => {
   const { vault } = await sealedTrail(t, 1)
   for (let i = 0; i < 50; i += 1) await vault.repository.audit.append({ type: 'logout', actor: writer })
