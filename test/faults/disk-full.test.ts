@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -108,7 +108,6 @@ await t.test('fault 12: no space is left under PostgreSQL: 503, nothing is lost,
   t.same(sessions.filter((tokens) => stored.get(sessionIdOf(tokens))?.revoked !== false), [], 'nobody is logged out')
   t.same(others, [], 'neither 500 nor 401')
   t.equal(await verify(loggedOut), 401)
-  const panics = readFileSync(layoutOf(dataDir).log, 'utf8').match(/PANIC/g)?.length ?? 0
-  t.comment(`${acknowledged.length} rotations acknowledged, PostgreSQL gave up ${panics} times; ${full.filter((status) => status === 503).length} times 503; back ${backMs.toFixed(0)} ms after there was space`)
+  t.comment(`${acknowledged.length} rotations acknowledged, ${full.filter((status) => status === 503).length} times 503; back ${backMs.toFixed(0)} ms after there was space`)
   t.equal(await node.stop('SIGTERM'), 0)
 })

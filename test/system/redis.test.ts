@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { startTestApp, type TestApp } from '../support/app.js'
+import { clients, newPerson } from '../support/dialect-clients.js'
 import { freePort } from '../support/free-port.js'
 
 const isInstalled = spawnSync('redis-server', ['--version']).status === 0
@@ -43,7 +44,7 @@ await t.test('two nodes count together, and 429 says when to come back', { skip 
   t.match(refused.headers.get('retry-after'), /^\d+$/)
 })
 
-await t.test('with Redis killed, limits go on in memory, and are shared again when it is back', { skip }, async (t) => {
+await t.test('fault 11: with Redis killed, limits go on in memory, and are shared again when it is back', { skip }, async (t) => {
   const port = await freePort()
   const redis = await startRedis(t, port)
   const node = await startTestApp(t, { environment: environment(port) })
@@ -56,7 +57,7 @@ await t.test('with Redis killed, limits go on in memory, and are shared again wh
   t.ok(node.logLines.some((line) => line.includes('rate limits are shared again')))
 })
 
-await t.test('with Redis paused, nobody waits for it', { skip }, async (t) => {
+await t.test('fault 11: with Redis paused, nobody waits for it', { skip }, async (t) => {
   const port = await freePort()
   const redis = await startRedis(t, port)
   const node = await startTestApp(t, { environment: { ...environment(port), RATE_LIMIT_DEFAULT: '1000/min' } })
@@ -66,4 +67,35 @@ await t.test('with Redis paused, nobody waits for it', { skip }, async (t) => {
   t.equal(await letThrough(node, 20), 20)
   t.ok(performance.now() - startedAt < 1500, 'one wait of 100 ms, and then memory')
   redis.kill('SIGCONT')
+})
+
+await t.test('fault 11: with Redis flushed, counting begins anew, and nobody sees an error', { skip }, async (t) => {
+  const port = await freePort()
+  await startRedis(t, port)
+  const node = await startTestApp(t, { environment: environment(port) })
+  t.equal(await letThrough(node, 8), 5)
+  const redis = new Redis(port, '127.0.0.1')
+  await redis.flushall()
+  redis.disconnect()
+  t.equal(await letThrough(node, 8), 5)
+})
+
+await t.test('fault 11: whatever becomes of Redis, an account that is locked stays locked', { skip }, async (t) => {
+  const port = await freePort()
+  const redis = await startRedis(t, port)
+  const node = await startTestApp(t, { environment: { ...environment(port), RATE_LIMIT_LOGIN: '1000/min' } })
+  const person = await newPerson(node)
+  const logIn = async (password: string) => (await clients.bearer.login(node, { ...person, password })).status
+  for (let guess = 0; guess < 5; guess += 1) t.equal(await logIn('a wrong password'), 401)
+  t.equal(await logIn(person.password), 401, 'the right one, of a locked account')
+  const flusher = new Redis(port, '127.0.0.1')
+  await flusher.flushall()
+  flusher.disconnect()
+  t.equal(await logIn(person.password), 401, 'flushed')
+  redis.kill('SIGSTOP')
+  t.equal(await logIn(person.password), 401, 'paused')
+  redis.kill('SIGKILL')
+  t.equal(await logIn(person.password), 401, 'killed')
+  await node.clock.advance(31)
+  t.equal(await logIn(person.password), 200, 'the wait is over, without Redis too')
 })
