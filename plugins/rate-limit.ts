@@ -31,7 +31,7 @@ const rememberedAddresses = 50_000
 
 /**
  * Counts every request of an address, whatever becomes of it, before anything else is done for it, and says what is left: in the
- * two fields of draft-ietf-httpapi-ratelimit-headers-10, and in the three of its first versions, which many clients read.
+ * two fields of draft-ietf-httpapi-ratelimit-headers, and in the three of its first versions, which many clients read.
  */
 async function rateLimitPlugin(app: FastifyInstance, { config, store }: RateLimitOptions): Promise<void> {
   const { rateLimits } = config

@@ -7,6 +7,7 @@ import { createPool, createRepository } from '../../src/repository/index.js'
 import { createDatabase } from '../../src/repository/transaction.js'
 import { createTestDatabase } from '../support/database.js'
 import { insertUser, newUser, openSession, repeat, times, untilSomebodyWaits } from '../support/repository.js'
+import { patiently } from '../support/patience.js'
 import { createTcpProxy } from '../support/tcp-proxy.js'
 
 type Test = Parameters<typeof createTestDatabase>[0]
@@ -22,17 +23,6 @@ async function failureOf(call: () => Promise<unknown>): Promise<{ error: unknown
   const startedAt = performance.now()
   const error: unknown = await call().then(() => null, (reason: unknown) => reason)
   return { error, ms: performance.now() - startedAt }
-}
-
-/** Where a test only gets ready, or looks what came of it: a busy machine may take its time to open a connection. */
-async function patiently<T>(call: () => Promise<T>): Promise<T> {
-  for (let tries = 20; ; tries -= 1) {
-    try {
-      return await call()
-    } catch (error) {
-      if (tries === 0) throw error
-    }
-  }
 }
 
 /** Opens so many connections, so that no test measures how long that takes. */

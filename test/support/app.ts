@@ -7,6 +7,7 @@ import { createUser, type NewAccount } from '../../src/domain/operators.js'
 import { noteLog, noteSecret, watchSecrets } from './canaries.js'
 import { createTestClock, type TestClock } from './clock.js'
 import { createTestDatabase, type TestDatabase } from './database.js'
+import { patiently } from './patience.js'
 
 interface Test {
   teardown(handler: () => unknown): unknown
@@ -73,7 +74,7 @@ export async function startTestApp(t: Test, options: TestAppOptions = {}): Promi
     close,
     createUser: (account) => {
       noteSecret('PIN', account.pin)
-      return createUser(core.service, { username: null, email: null, password: null, pin: null, role: 'user', ...account }, { kind: 'service', id: 'test' })
+      return patiently(() => createUser(core.service, { username: null, email: null, password: null, pin: null, role: 'user', ...account }, { kind: 'service', id: 'test' }))
     },
   }
 }

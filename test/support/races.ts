@@ -28,7 +28,7 @@ export async function raceForOneToken(t: Test, { app, nodes: [a, b] }: RaceTrack
   await run(races, async (racesHere) => {
     let tokens = await enter(app, 'directus', await newPerson(app))
     for (let generation = 1; generation <= racesHere; generation += 1) {
-      const answers = await Promise.all([a, b, a, b].map((node) => clients.directus.refresh(node, tokens.refreshToken)))
+      const answers = await Promise.all([a, b, a, b].map((node) => askAgain(() => clients.directus.refresh(node, tokens.refreshToken))))
       const granted = answers.filter(({ status }) => status === 200).map((answer) => clients.directus.tokensOf(answer))
       const successors = new Set(granted.map(({ refreshToken }) => refreshToken))
       if (granted.length < answers.length) wrong.push(String(answers.map(({ status, text }) => (status === 200 ? 200 : `${status} ${text}`))))
@@ -41,6 +41,18 @@ export async function raceForOneToken(t: Test, { app, nodes: [a, b] }: RaceTrack
   })
   t.comment(`${won} races of four refreshes with one token`)
   t.same(wrong, [])
+}
+
+const triesWhenTurnedAway = 20
+const pauseWhenTurnedAwayMs = 200
+
+/** As a client does that is told `503`, `Retry-After`: on a machine that is busy with other things a node turns some away. */
+async function askAgain(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let tries = triesWhenTurnedAway; ; tries -= 1) {
+    const answer = await ask()
+    if (answer.status !== 503 || tries === 0) return answer
+    await pause(pauseWhenTurnedAwayMs)
+  }
 }
 
 /** How far apart the two sides of a race set off at most: about as long as what they do takes. Milliseconds. */
