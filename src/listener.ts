@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
 
 /** Why the service cannot listen, in one line. */
 export class ListenError extends Error {
@@ -15,7 +16,7 @@ export interface Listener {
   attach(application: RequestListener): Server
   /** From here on, the application answers. Not before it is ready: it cannot take requests while it is being put together. */
   handOver(): void
-  /** Takes no new connection, lets running requests finish, and cuts what is left when the time is over. */
+  /** After a last call, takes no new connection, lets running requests finish, and cuts what is left when the time is over. */
   drain(withinMs: number): Promise<void>
 }
 
@@ -72,13 +73,32 @@ const answerStarting: RequestListener = (request, response) => {
   response.end(isAlive ? '{"status":"ok"}' : starting)
 }
 
+/**
+ * A busy process has not taken every connection that the system has accepted for it: one a turn of the event loop (libuv). To stop
+ * listening would reset those. They are through when for `quietMs` no more came.
+ */
+const lastCall = { quietMs: 150, longestMs: 1500 }
+
+async function untilAllAreTaken(server: Server): Promise<void> {
+  const startedAt = performance.now()
+  let lastAt = startedAt
+  const note = (): void => {
+    lastAt = performance.now()
+  }
+  server.on('connection', note)
+  for (let now = startedAt; now - lastAt < lastCall.quietMs && now - startedAt < lastCall.longestMs; now = performance.now()) await pause(10)
+  server.off('connection', note)
+}
+
 async function drain(server: Server, unanswered: ReadonlySet<ServerResponse>, withinMs: number): Promise<void> {
+  const endsAt = performance.now() + withinMs
+  await untilAllAreTaken(server)
   // Else their connections stay open for the next request, and hold us up for as long as they may be idle.
   for (const response of unanswered) if (!response.headersSent) response.setHeader('connection', 'close')
   await new Promise<void>((resolve) => {
     const cut = setTimeout(() => {
       server.closeAllConnections()
-    }, withinMs)
+    }, endsAt - performance.now())
     server.close(() => {
       clearTimeout(cut)
       resolve()

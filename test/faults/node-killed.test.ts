@@ -1,8 +1,9 @@
 import t from 'tap'
 import { startTestApp } from '../support/app.js'
 import { claimsOf } from '../support/auth-client.js'
-import { clients, enter, newPerson, renew, sessionIdOf } from '../support/dialect-clients.js'
+import { clients, renew, sessionIdOf } from '../support/dialect-clients.js'
 import { startNodeProcess } from '../support/node-process.js'
+import { openSessions } from '../support/sessions.js'
 import { createTcpProxy } from '../support/tcp-proxy.js'
 
 const rotations = 20
@@ -12,8 +13,8 @@ await t.test('fault 8: a node is killed between the rotation and its answer: the
   const proxy = await createTcpProxy(t, other.database.connectionString)
   const environment = { DATABASE_URL: proxy.connectionString, DATABASE_POOL: String(rotations), PUBLIC_URL: other.config.publicUrl.href, LOG_LEVEL: 'warn' }
   const node = await startNodeProcess(t, { environment })
-  const person = await newPerson(other)
-  const sessions = await Promise.all(Array.from({ length: rotations }, () => enter(other, 'directus', person)))
+  const user = await other.createUser({ username: 'jane', password: 'correct horse' })
+  const sessions = await openSessions(other, user, rotations, 'directus')
 
   proxy.silenceAfterSending('session_advance')
   const answers = sessions.map(({ refreshToken }) => clients.directus.refresh(node, refreshToken).catch(() => 'no answer'))

@@ -73,6 +73,24 @@ await t.test('a node that runs its own PostgreSQL', { timeout: 120_000 }, async 
     t.comment(`${logins + refreshes + verifications - answeredBefore} in flight, ${JSON.stringify(answers)}; exit after ${tookMs.toFixed(0)} ms`)
   })
 
+  await t.test('fault 14: what was sent before the signal and not read yet is answered as well', async (t) => {
+    const node = await start()
+    const connect = () => Array.from({ length: 40 }, () => new RawClient(Number(new URL(node.url).port)))
+    const known = connect()
+    for (const client of known) client.say('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n')
+    for (const client of known) await client.hearsAnswer()
+    node.process.kill('SIGSTOP')
+    const connections = [...known, ...connect()]
+    for (const client of connections) client.say(`GET /verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${sessions[0]?.accessToken ?? ''}\r\n\r\n`)
+    await pause(50) // they are in the node's hands
+    const exited = node.stop('SIGTERM')
+    node.process.kill('SIGCONT')
+    await Promise.all(connections.map(({ closed }) => closed))
+    const answers = connections.map(({ heard }) => heard.split('HTTP/1.1 200').length - 1)
+    t.same(answers, connections.map((client) => (known.includes(client) ? 2 : 1)), 'on connections that the node has not taken yet, too')
+    t.equal(await exited, 0)
+  })
+
   await t.test('fault 15: the node is killed, its PostgreSQL orphaned: the next start adopts it', async (t) => {
     const killed = await start()
     const pid = livingPostmaster(server.dataDir)
