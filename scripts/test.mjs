@@ -8,7 +8,7 @@ import { compile, packageRoot } from './compile.mjs'
 import { Proofs, usualRun } from './proofs.mjs'
 import { runTestFiles } from './test-files.mjs'
 
-/** Folders below test/ that runs of their own are for: what takes long, and what needs nginx, Redis and Chromium. */
+/** Folders below test/ that runs of their own are for: what takes long, and what needs programs of the system. */
 const runsOfTheirOwn = { 'npm run test:faults': ['faults', 'races'], 'npm run test:system': ['system'] }
 const leftOutByDefault = Object.values(runsOfTheirOwn).flat()
 

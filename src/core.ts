@@ -1,4 +1,3 @@
-import type pg from 'pg'
 import { longestTokenSeconds, type Config } from './config/index.js'
 import { openDatabase, type DatabaseAccess } from './database.js'
 import { createHashQueue, type HashQueue } from './domain/hash-queue.js'
@@ -8,13 +7,13 @@ import { createHasher } from './domain/passwords.js'
 import type { Clock } from './domain/ports.js'
 import type { CoreService } from './domain/service.js'
 import { generatedMasterSecret } from './master-secret.js'
-import { createPool, createRepository } from './repository/index.js'
+import { createPool, createRepository, type Pool } from './repository/index.js'
 import { migrateDatabase } from './migrate-database.js'
 
 /** What the service and the command line have in common: the database, reached and migrated, and the keys, opened. */
 export interface Core {
   readonly service: CoreService
-  readonly pool: pg.Pool
+  readonly pool: Pool
   readonly hashQueue: HashQueue
   readonly database: DatabaseAccess
   /** Tells of every revocation that this process commits. */
@@ -51,7 +50,7 @@ async function openOn(database: DatabaseAccess, config: Config, { log, clock = s
   // Directly: its lock belongs to a session, which a transaction pooler does not keep.
   await migrateDatabase(database, log)
   const listeners: ((revocation: Revocation) => void)[] = []
-  const pool = createPool({ connectionString: database.url, max: config.databasePool, applicationName, log: (message, error) => { log(`${message} (${error.message})`) } })
+  const pool = createPool({ connectionString: database.url, max: config.databasePool, applicationName, pooled: database.isPooled, log: (message, error) => { log(`${message} (${error.message})`) } })
   const close = async (): Promise<void> => {
     await pool.end()
     await database.leave()

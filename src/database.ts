@@ -15,6 +15,8 @@ export interface DatabaseAccess {
   /** As the role that owns the schema; null: nobody but the service's own role is known. */
   readonly migrationUrl: string | null
   readonly isEmbedded: boolean
+  /** A transaction pooler stands in front of `url`. */
+  readonly isPooled: boolean
   /** To be called once no connection is needed any more. */
   leave(): Promise<void>
 }
@@ -26,13 +28,14 @@ const usualPatienceMs = 30_000
 export async function openDatabase(config: Config, log: (message: string) => void, patienceMs = usualPatienceMs): Promise<DatabaseAccess> {
   if (config.databaseUrl === null) {
     const server = await joinEmbeddedServer({ dataDir: config.dataDir, log })
-    return { url: server.connectionString, listenUrl: server.connectionString, migrationUrl: null, isEmbedded: true, leave: () => server.leave() }
+    return { url: server.connectionString, listenUrl: server.connectionString, migrationUrl: null, isEmbedded: true, isPooled: false, leave: () => server.leave() }
   }
   const url = config.databaseUrl
   const { migrationDatabaseUrl: migrationUrl } = config
   await reach('DATABASE_URL', url, log, patienceMs)
   if (migrationUrl !== null) await reach('MIGRATION_DATABASE_URL', migrationUrl, log, patienceMs)
-  return { url, listenUrl: config.databaseListenUrl ?? url, migrationUrl, isEmbedded: false, leave: () => Promise.resolve() }
+  const listenUrl = config.databaseListenUrl ?? url
+  return { url, listenUrl, migrationUrl, isEmbedded: false, isPooled: listenUrl !== url, leave: () => Promise.resolve() }
 }
 
 const pauseMs = 1000

@@ -29,13 +29,13 @@ interface Archive {
   readonly keyring: Keyring
 }
 
-/** A trail of years is read in one go: nobody waits for an answer here, and the limits of requests would be wrong. */
+/** A trail of years is read in one go: nobody waits for an answer here, and the limits of requests would be wrong, as a pooler's would. */
 const patience = { acquireMs: 10_000, lockMs: 60_000, statementMs: 3_600_000, answerMs: 3_600_000 }
 
 /** @param by as which role: the one that serves, or the one that owns the schema */
 async function withArchive<T>(context: Context, by: 'service' | 'owner', work: (archive: Archive) => Promise<T>): Promise<T> {
   const { service, database } = await context.core()
-  const connectionString = by === 'owner' ? (database.migrationUrl ?? database.url) : database.url
+  const connectionString = (by === 'owner' ? database.migrationUrl : null) ?? database.listenUrl
   const pool = createPool({ connectionString, max: 2, applicationName: 'tessera audit', limits: patience })
   try {
     return await work({ repository: createRepository(pool, { longestTokenSeconds: 0 }), keyring: service.keyring })

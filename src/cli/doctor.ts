@@ -31,6 +31,7 @@ const checks: Readonly<Record<string, (patient: Patient) => Promise<string>>> = 
   versions: checkVersions,
   migrations: checkMigrations,
   role: checkRole,
+  limits: checkLimits,
   keys: checkKeys,
   clock: checkClock,
   feed: async ({ database }) => `a notification arrives within ${Math.ceil(await notificationDelayMs(database))} ms`,
@@ -50,7 +51,7 @@ async function run(context: Context): Promise<Result> {
 }
 
 async function examineDatabase(chart: Chart, config: Config, database: DatabaseAccess): Promise<void> {
-  const pool = createPool({ connectionString: database.url, max: 2, applicationName: 'tessera doctor' })
+  const pool = createPool({ connectionString: database.url, max: 2, applicationName: 'tessera doctor', pooled: database.isPooled })
   try {
     const repository = createRepository(pool, { longestTokenSeconds: 0 })
     for (const [check, look] of Object.entries(checks)) {
@@ -91,6 +92,15 @@ async function checkRole({ config, pool }: Patient): Promise<string> {
   if (!canChangeTrail) return `${role} can only append to the audit trail`
   if (config.migrationDatabaseUrl === null) return `${role} does everything: MIGRATION_DATABASE_URL would let it only append to the audit trail`
   throw new CommandError(`${role} can change the audit trail, although MIGRATION_DATABASE_URL is set: \`tessera migrate\` takes that away, or says what stands in the way`)
+}
+
+/** Behind a pooler no node can set them. */
+async function checkLimits({ pool }: Patient): Promise<string> {
+  const names = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']
+  const { rows } = await pool.query<{ name: string; value: string }>('SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name', [names])
+  const missing = rows.filter(({ value }) => value === '0').map(({ name }) => name)
+  if (missing.length === 0) return rows.map(({ name, value }) => `${name} ${value}`).join(', ')
+  return `no ${missing.join(', ')}: behind a pooler the role needs them, as docs/operations.md says`
 }
 
 /** Does what a start would do, and takes it back. */

@@ -1,4 +1,3 @@
-import type pg from 'pg'
 import type { Revocation } from '../domain/model.js'
 import type { Repository } from '../domain/ports.js'
 import { createApiKeys } from './api-keys.js'
@@ -8,13 +7,14 @@ import { createAuditChain } from './audit-chain.js'
 import { createClients } from './clients.js'
 import { createCredentials } from './credentials.js'
 import { createKeys } from './keys.js'
+import type { Pool } from './pool.js'
 import { createRevocations, type RevocationOptions } from './revocations.js'
 import { createSessions } from './sessions.js'
 import { createDatabase, type Database } from './transaction.js'
 import { createUsers } from './users.js'
 
 export { databaseTime } from './database-time.js'
-export { createPool, type PoolSettings } from './pool.js'
+export { createPool, type Pool, type PoolSettings } from './pool.js'
 export { createRevocationFeed, type RevocationFeed, type RevocationFeedOptions } from './revocation-feed.js'
 export { sweep, type SweepCounts } from './sweep.js'
 
@@ -25,7 +25,7 @@ export interface RepositoryOptions {
   onRevoked?: (revocation: Revocation) => void
 }
 
-export function createRepository(pool: pg.Pool, { longestTokenSeconds, onRevoked }: RepositoryOptions): Repository {
+export function createRepository(pool: Pool, { longestTokenSeconds, onRevoked }: RepositoryOptions): Repository {
   return repositoryOn(createDatabase(pool), { longestTokenSeconds, onRevoked: onRevoked ?? (() => undefined) })
 }
 

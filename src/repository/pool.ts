@@ -32,6 +32,8 @@ export interface PoolSettings {
   max: number
   applicationName?: string | undefined
   limits?: Partial<Limits>
+  /** A transaction pooler stands in between: nothing outlives a transaction on a connection, and none takes settings. */
+  pooled?: boolean
   /** Told when a connection that nobody was using fails. */
   log?: (message: string, error: Error) => void
 }
@@ -65,25 +67,41 @@ const parsers = new pg.TypeOverrides()
 parsers.setTypeParser(pg.types.builtins.INT8, Number)
 
 export const clientOptions = (
-  settings: { connectionString: string; applicationName?: string | undefined },
+  settings: { connectionString: string; applicationName?: string | undefined; pooled?: boolean },
   limits: Limits,
 ): pg.ClientConfig => ({
   connectionString: settings.connectionString,
   application_name: settings.applicationName ?? 'tessera',
   connectionTimeoutMillis: limits.acquireMs,
-  lock_timeout: limits.lockMs,
-  statement_timeout: limits.statementMs,
   query_timeout: limits.answerMs,
-  idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+  ...(settings.pooled ? {} : limitsOfTheServer(limits)),
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,
   types: parsers,
 })
 
+/** Parameters of the start of a session. A pooler refuses them: there they are settings of the role (docs/operations.md). */
+const limitsOfTheServer = ({ lockMs, statementMs }: Limits) => ({
+  lock_timeout: lockMs,
+  statement_timeout: statementMs,
+  idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+})
+
+export class Pool extends pg.Pool {
+  /** Whether the next statement meets the connection that a statement was prepared on. */
+  readonly preparesStatements: boolean
+
+  constructor(options: pg.PoolConfig, { preparesStatements }: { preparesStatements: boolean }) {
+    super(options)
+    this.preparesStatements = preparesStatements
+  }
+}
+
 /** For what answers requests. Migrations have connections of their own, without limits. */
-export function createPool(settings: PoolSettings): pg.Pool {
+export function createPool(settings: PoolSettings): Pool {
   const limits = { ...defaultLimits, ...settings.limits }
-  const pool = new pg.Pool({ ...clientOptions(settings, limits), max: settings.max, idleTimeoutMillis: 30_000 })
+  const options = { ...clientOptions(settings, limits), max: settings.max, idleTimeoutMillis: 30_000 }
+  const pool = new Pool(options, { preparesStatements: !settings.pooled })
   pool.on('error', (error) => settings.log?.('an idle database connection failed', describeFailure(error)))
   // Without a listener of its own the failure of a connection that is in use would end the process.
   pool.on('connect', (client) => client.on('error', () => undefined))
@@ -96,7 +114,7 @@ export interface Wait {
 }
 
 /** Takes a connection, with the limits that are left to the caller. @param wait grows by what is waited here */
-export async function acquire(pool: pg.Pool, wait: Wait = { ms: 0 }): Promise<Connection> {
+export async function acquire(pool: Pool, wait: Wait = { ms: 0 }): Promise<Connection> {
   const { connectionTimeoutMillis: acquireMs = defaultLimits.acquireMs, query_timeout: answerMs = defaultLimits.answerMs, max } = pool.options
   const isExhausted = pool.idleCount === 0 && pool.totalCount >= max
   const patienceMs = Math.max(shortestPatienceMs, acquireMs - wait.ms)
@@ -108,6 +126,7 @@ export async function acquire(pool: pg.Pool, wait: Wait = { ms: 0 }): Promise<Co
   const wasCrowded = Math.max(wait.ms, elapsedMs()) > noticeableWaitMs
   const endsAfterMs = wasCrowded ? acquireMs - waitedBeforeMs + crowdedAnswerMs : Infinity
   return connectionOver(client, {
+    preparesStatements: pool.preparesStatements,
     timeLeftMs: () => Math.max(shortestAnswerMs, Math.min(answerMs, endsAfterMs - elapsedMs())),
     onRelease: () => {
       if (wasCrowded) wait.ms = waitedBeforeMs + elapsedMs()
@@ -116,7 +135,7 @@ export async function acquire(pool: pg.Pool, wait: Wait = { ms: 0 }): Promise<Co
 }
 
 /** Who has waited before has less patience than the pool. What comes too late goes back. */
-async function connectWithin(pool: pg.Pool, patienceMs: number): Promise<pg.PoolClient> {
+async function connectWithin(pool: Pool, patienceMs: number): Promise<pg.PoolClient> {
   const connecting = pool.connect()
   let timer: NodeJS.Timeout | undefined
   const tooLate = new Promise<never>((_resolve, reject) => {
@@ -135,12 +154,13 @@ async function connectWithin(pool: pg.Pool, patienceMs: number): Promise<pg.Pool
 }
 
 interface Bounds {
+  readonly preparesStatements: boolean
   readonly timeLeftMs: () => number
   readonly onRelease: () => void
 }
 
 /** One statement at a time: what is asked in parallel waits here, as the protocol wants it. */
-function connectionOver(client: pg.PoolClient, { timeLeftMs, onRelease }: Bounds): Connection {
+function connectionOver(client: pg.PoolClient, { preparesStatements, timeLeftMs, onRelease }: Bounds): Connection {
   let isBroken = false
   let isReleased = false
   let last: Promise<unknown> = Promise.resolve()
@@ -149,7 +169,7 @@ function connectionOver(client: pg.PoolClient, { timeLeftMs, onRelease }: Bounds
     if (isReleased) throw new Error('a statement was sent after the end of its transaction')
     if (isBroken) throw unavailable(new DatabaseFailure('the connection was lost', undefined, name, undefined))
     try {
-      return await runStatement<Row>(client, name, text, values, timeLeftMs())
+      return await runStatement<Row>(client, preparesStatements ? name : null, text, values, timeLeftMs())
     } catch (error) {
       const verdict = judge(error, name)
       isBroken ||= verdict.connectionBroken

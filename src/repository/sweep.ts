@@ -1,5 +1,5 @@
-import type pg from 'pg'
 import { locks } from './locks.js'
+import type { Pool } from './pool.js'
 import { createDatabase, type Database } from './transaction.js'
 import { knownOriginDays } from './users.js'
 
@@ -35,7 +35,7 @@ const deleteBatch = (table: SweptTable) => `
  * Deletes what is outdated, in short transactions. Only one node sweeps at a time: on the others it deletes nothing.
  * @throws AuthError unavailable; what was deleted until then stays deleted
  */
-export async function sweep(pool: pg.Pool): Promise<SweepCounts> {
+export async function sweep(pool: Pool): Promise<SweepCounts> {
   const database = createDatabase(pool)
   return {
     sessions: await sweepTable(database, 'sessions'),

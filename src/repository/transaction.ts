@@ -1,7 +1,6 @@
-import type pg from 'pg'
 import { unavailable } from '../domain/errors.js'
 import { DatabaseFailure, isConflict } from './failures.js'
-import { acquire, type Connection, type Outcome, type Queryable, type Wait } from './pool.js'
+import { acquire, type Connection, type Outcome, type Pool, type Queryable, type Wait } from './pool.js'
 
 /** Where statements run: on the pool, each by itself, or inside a transaction. */
 export interface Database extends Queryable {
@@ -23,10 +22,10 @@ export interface Transaction extends Database {
 
 const retriesAfterConflict = 2
 
-export const createDatabase = (pool: pg.Pool): Database => databaseOn(pool, () => ({ ms: 0 }))
+export const createDatabase = (pool: Pool): Database => databaseOn(pool, () => ({ ms: 0 }))
 
 /** @param waitSoFar of whoever asks now */
-function databaseOn(pool: pg.Pool, waitSoFar: () => Wait): Database {
+function databaseOn(pool: Pool, waitSoFar: () => Wait): Database {
   return {
     isTransaction: false,
     query: (name, text, values) => queryOnce(pool, waitSoFar(), name, text, values),
@@ -39,7 +38,7 @@ function databaseOn(pool: pg.Pool, waitSoFar: () => Wait): Database {
 }
 
 async function queryOnce<Row extends object>(
-  pool: pg.Pool,
+  pool: Pool,
   wait: Wait,
   name: string | null,
   text: string,
@@ -63,7 +62,7 @@ async function withRetries<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-async function runTransaction<T>(pool: pg.Pool, wait: Wait, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+async function runTransaction<T>(pool: Pool, wait: Wait, work: (transaction: Transaction) => Promise<T>): Promise<T> {
   const connection = await acquire(pool, wait)
   const acts: (() => void)[] = []
   const result = await betweenBeginAndCommit(connection, () => work(transactionOn(connection, acts)))

@@ -6,7 +6,7 @@ import { createTestDatabase } from '../support/database.js'
 const secret = 'a master secret for tests, and for tests alone'
 const nobodyListens = 'postgresql://nobody:tr0ub4dor@127.0.0.1:1/none'
 
-const names = ['environment', 'database', 'versions', 'migrations', 'role', 'keys', 'clock', 'feed']
+const names = ['environment', 'database', 'versions', 'migrations', 'role', 'limits', 'keys', 'clock', 'feed']
 
 /** check → verdict and detail */
 function findingsOf(run: CliRun): Record<string, string> {
@@ -29,6 +29,7 @@ void t.test('tessera doctor', async (t) => {
       versions: /^ok: tessera \d+\.\d+\.\d+, Node \d+\.\d+\.\d+, PostgreSQL \d+/,
       migrations: 'ok: all applied',
       role: /^ok: \S+ does everything: MIGRATION_DATABASE_URL would let it only append/,
+      limits: /^ok: statement_timeout 1500ms, lock_timeout 800ms/,
       keys: /^ok: the master secret opens all \d+$/,
       clock: /^ok: \d+ ms from the database's$/,
       feed: /^ok: a notification arrives within \d+ ms$/,

@@ -1,36 +1,27 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { packageRoot } from '../../src/package-root.js'
+import { documentedConfiguration } from './documented.js'
 import { freePort } from './free-port.js'
+import type { Gateway } from './gateways.js'
+import { untilListening } from './listening.js'
 
 /** For tap's option `skip`. */
 export const skipWithoutNginx: string | false = spawnSync('nginx', ['-v']).status === 0 ? false : 'needs nginx, which is not installed'
-
-export interface Nginx {
-  readonly url: string
-  accessLog(): Promise<string>
-}
 
 /**
  * nginx with a configuration that the documentation shows, at another port and in front of other addresses.
  * @param file of the repository, for the http {} context; it listens at 127.0.0.1:8080
  * @param replacements what stands in it → what stands there now
  */
-export async function startNginx(t: Test, file: string, replacements: Readonly<Record<string, string>>): Promise<Nginx> {
+export async function startNginx(t: Test, file: string, replacements: Readonly<Record<string, string>>): Promise<Gateway> {
   const folder = await mkdtemp(path.join(tmpdir(), 'tessera-nginx-'))
   await chmod(folder, 0o755)
   const port = await freePort()
   const all = { ...replacements, '127.0.0.1:8080': `127.0.0.1:${port}`, '/var/log/nginx/access.log': `${folder}/access.log` }
-  let server = await readFile(path.join(packageRoot, file), 'utf8')
-  for (const [documented, here] of Object.entries(all)) {
-    if (!server.includes(documented)) throw new Error(`${file} does not name ${documented}`)
-    server = server.replace(documented, here)
-  }
+  const server = await documentedConfiguration(file, all)
   const user = process.getuid?.() === 0 ? 'user root;' : ''
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')
   await writeFile(`${folder}/nginx.conf`, `${user} pid ${folder}/pid; error_log ${folder}/error.log; events {} http { ${temp} ${server} }`)
@@ -40,23 +31,6 @@ export async function startNginx(t: Test, file: string, replacements: Readonly<R
     await new Promise((resolve) => nginx.once('exit', resolve))
     await rm(folder, { recursive: true })
   })
-  await answers(port)
+  await untilListening(port)
   return { url: `http://127.0.0.1:${port}`, accessLog: () => readFile(`${folder}/access.log`, 'utf8') }
-}
-
-async function answers(port: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    const isUp = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => {
-        socket.destroy()
-        resolve(true)
-      })
-      socket.once('error', () => {
-        resolve(false)
-      })
-    })
-    if (isUp) return
-    await pause(25)
-  }
-  throw new Error('nginx did not start')
 }

@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import type pg from 'pg'
 import { v7 as uuid } from 'uuid'
 import type { Revocation, SessionState, User } from '../../src/domain/model.js'
 import type { NewSession, NewUser, Repository } from '../../src/domain/ports.js'
-import { createPool, createRepository } from '../../src/repository/index.js'
+import { createPool, createRepository, type Pool } from '../../src/repository/index.js'
 import { createTestClock, type TestClock } from './clock.js'
 import { createTestDatabase, type TestDatabase } from './database.js'
 
 export interface TestRepository {
   readonly database: TestDatabase
-  readonly pool: pg.Pool
+  readonly pool: Pool
   readonly repository: Repository
   readonly clock: TestClock
   /** What this node was told to obey. */
@@ -92,7 +91,7 @@ export async function repeat(count: number, act: () => Promise<unknown>): Promis
 }
 
 /** Resolves when some statement in the pool's database waits for a lock. */
-export async function untilSomebodyWaits(pool: pg.Pool): Promise<void> {
+export async function untilSomebodyWaits(pool: Pool): Promise<void> {
   const giveUpAt = Date.now() + 10_000
   for (;;) {
     const { rowCount } = await pool.query(

@@ -72,7 +72,9 @@ async function submitForm(page: Page, action: string, field = '', enctype = 'app
   await page.setContent(`<form method="post" action="${action}" enctype="${enctype}">${field}<button>win a prize</button></form>`)
   const answer = page.waitForResponse((response) => response.url() === action)
   await page.click('button')
-  return (await answer).status()
+  const status = (await answer).status()
+  await page.waitForURL(action) // loaded: a page that is closed before may never be
+  return status
 }
 
 /** As a page sends what it may send without being asked: no preflight, and the answer is not for it. */
