@@ -33,6 +33,7 @@ COPY --from=build /image /app
 WORKDIR /app
 ENV NODE_ENV=production \
     MALLOC_MMAP_THRESHOLD_=1048576 \
+    UV_THREADPOOL_SIZE=32 \
     HOST=0.0.0.0
 # `node` of the base image, by number, so that an orchestrator can see that it is not root.
 USER 1000:1000

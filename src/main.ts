@@ -11,6 +11,7 @@ import { loggerOptions } from './logging.js'
 import { EmbeddedServerError } from './repository/embedded/index.js'
 import { MigrationError } from './repository/migrate.js'
 import { httpServerOptions } from './server-options.js'
+import { lowerPoolPriority } from './thread-pool.js'
 
 const drainMs = 8000
 
@@ -29,6 +30,7 @@ async function run(config: Config): Promise<void> {
   const log = pino(loggerOptions(config))
   const stopSignal = firstSignal('SIGTERM', 'SIGINT')
   const listener = await bind(config.host, config.port, httpServerOptions)
+  await lowerPoolPriority(config.threadPoolSize)
   const opening = openCore(config, {
     applicationName: 'tessera',
     log: (message) => {

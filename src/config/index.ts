@@ -66,6 +66,8 @@ export interface Config {
   readonly argon2: { readonly memoryKiB: number; readonly timeCost: number; readonly parallelism: number }
   readonly hashConcurrency: number
   readonly hashQueue: number
+  /** Threads of Node's pool. */
+  readonly threadPoolSize: number
   /** null: switched off. */
   readonly rateLimits: { readonly login: Rate; readonly refresh: Rate; readonly default: Rate } | null
   readonly corsOrigins: readonly string[]
@@ -172,14 +174,24 @@ function assemble(read: Reader): Config {
     argon2: { memoryKiB: read(settings.ARGON2_MEMORY_KIB), timeCost: read(settings.ARGON2_TIME), parallelism: read(settings.ARGON2_PARALLELISM) },
     hashConcurrency: read(settings.HASH_CONCURRENCY),
     hashQueue: read(settings.HASH_QUEUE),
+    threadPoolSize: read(settings.UV_THREADPOOL_SIZE),
     rateLimits: readRateLimits(read),
     corsOrigins: read(settings.CORS_ORIGINS) ?? [],
     logLevel: read(settings.LOG_LEVEL),
     demoAllowed: databaseUrl === null && isLoopback(host) && publicUrl.isLoopback && trustProxy === null,
-    warnings: publicUrl.isHttps || publicUrl.isLoopback ? [] : [`PUBLIC_URL ${publicUrl.href} is http and not loopback: tokens and cookies travel in the clear; put https in front`],
+    warnings: [],
   }
   refuseContradictions(config)
-  return config
+  return { ...config, warnings: warningsOf(config) }
+}
+
+function warningsOf({ publicUrl, hashConcurrency, threadPoolSize }: Config): string[] {
+  const warnings = []
+  if (!publicUrl.isHttps && !publicUrl.isLoopback) warnings.push(`PUBLIC_URL ${publicUrl.href} is http and not loopback: tokens and cookies travel in the clear; put https in front`)
+  if (hashConcurrency >= threadPoolSize) {
+    warnings.push(`HASH_CONCURRENCY is ${hashConcurrency}, and Node has ${threadPoolSize} threads for hashes and for names of hosts: set UV_THREADPOOL_SIZE higher than HASH_CONCURRENCY`)
+  }
+  return warnings
 }
 
 function refuseContradictions(config: Config): void {

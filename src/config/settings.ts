@@ -64,6 +64,7 @@ export const settings = {
   ARGON2_TIME: integer('Passes of one hash.', { fallback: 2, min: 1, max: 100 }),
   ARGON2_PARALLELISM: integer('Lanes of one hash.', { fallback: 1, min: 1, max: 64 }),
   HASH_CONCURRENCY: integer('Hashes computed at once.', { fallback: availableParallelism(), shownDefault: 'the number of cores', min: 1, max: 256 }),
+  UV_THREADPOOL_SIZE: integer('Threads of Node’s pool, which computes the hashes, and also looks up names of hosts. More than `HASH_CONCURRENCY`. `npm start` and the image give 32.', { fallback: 4, min: 1, max: 1024 }),
   HASH_QUEUE: integer('Logins that may wait for a hash. Past it: 503 with `Retry-After`.', { fallback: 64, min: 0, max: 100_000 }),
   RATE_LIMIT: choice('`off` for load tests. The lockout of accounts is no rate limit and stays on.', { of: ['on', 'off'], fallback: 'on' }),
   RATE_LIMIT_LOGIN: rate('Logins per address.', { fallback: '30/min' }),

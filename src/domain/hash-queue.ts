@@ -54,7 +54,7 @@ const nobody: HashQueueObserver = { onStart: () => undefined, onReject: () => un
  * Who is turned away hears it a moment later: a flood that asks again as soon as it is answered would otherwise take all the
  * time there is for others. Not all at the same moment: they would come back together, and be in the way of others together.
  */
-const refusalPauseMs = { shortest: 25, longest: 75 }
+const refusalPauseMs = { shortest: 30, longest: 70 }
 
 /**
  * Admission to the hasher: bounded work, a bounded queue, a bounded wait, and addresses served in turn, so that a flood from

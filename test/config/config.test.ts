@@ -69,6 +69,7 @@ const readings: Reading[] = [
   ['ARGON2_TIME', '3', (c) => c.argon2.timeCost, 3],
   ['ARGON2_PARALLELISM', '4', (c) => c.argon2.parallelism, 4],
   ['HASH_CONCURRENCY', '3', (c) => c.hashConcurrency, 3],
+  ['UV_THREADPOOL_SIZE', '7', (c) => c.threadPoolSize, 7],
   ['HASH_QUEUE', '0', (c) => c.hashQueue, 0],
   ['RATE_LIMIT', 'off', (c) => c.rateLimits, null],
   ['RATE_LIMIT_LOGIN', '5/s', (c) => c.rateLimits?.login, { max: 5, windowMs: 1000 }],
@@ -101,7 +102,7 @@ void t.test('an empty environment is an embedded development service', (t) => {
     },
     argon2: { memoryKiB: 19_456, timeCost: 2, parallelism: 1 }, hashConcurrency: availableParallelism(), hashQueue: 64,
     rateLimits: { login: { max: 30, windowMs: 60_000 }, refresh: { max: 600, windowMs: 60_000 }, default: { max: 3000, windowMs: 60_000 } },
-    logLevel: 'info', demoAllowed: true, warnings: [],
+    logLevel: 'info', demoAllowed: true, threadPoolSize: 4,
   })
   t.equal(config.dataDir, path.join(packageRoot, '.data'))
   t.throws(() => Object.assign(config, { port: 1 }), 'nobody changes it later')
@@ -142,6 +143,7 @@ const malformed: Record<string, string[]> = {
   ARGON2_TIME: ['0'],
   ARGON2_PARALLELISM: ['0', '65'],
   HASH_CONCURRENCY: ['0'],
+  UV_THREADPOOL_SIZE: ['0'],
   HASH_QUEUE: ['-1'],
   RATE_LIMIT: ['false', '0'],
   RATE_LIMIT_LOGIN: ['30', '0/min', '30/day', '/min'],
@@ -244,9 +246,12 @@ void t.test('the demo is for an embedded database on loopback with nothing in fr
 
 void t.test('the public address follows HOST and PORT, and http in the open is warned of', (t) => {
   t.equal(readConfig({ HOST: '::1', PORT: '80' }).publicUrl.href, 'http://[::1]:80')
-  t.strictSame(readConfig({ PUBLIC_URL: 'http://localhost' }).warnings, [])
-  t.strictSame(readConfig({ PUBLIC_URL: 'https://id.example.com' }).warnings, [])
-  t.match(readConfig({ PUBLIC_URL: 'http://id.example.com' }).warnings, [/^PUBLIC_URL http:\/\/id\.example\.com is http and not loopback/])
+  const oneHash = { HASH_CONCURRENCY: '1' }
+  t.strictSame(readConfig({ ...oneHash, PUBLIC_URL: 'http://localhost' }).warnings, [])
+  t.strictSame(readConfig({ ...oneHash, PUBLIC_URL: 'https://id.example.com' }).warnings, [])
+  t.match(readConfig({ ...oneHash, PUBLIC_URL: 'http://id.example.com' }).warnings, [/^PUBLIC_URL http:\/\/id\.example\.com is http and not loopback/])
+  t.match(readConfig({ HASH_CONCURRENCY: '4' }).warnings, [/^HASH_CONCURRENCY is 4, and Node has 4 threads .* set UV_THREADPOOL_SIZE higher/])
+  t.strictSame(readConfig({ HASH_CONCURRENCY: '4', UV_THREADPOOL_SIZE: '5' }).warnings, [])
   t.end()
 })
 

@@ -19,9 +19,7 @@ const hashMiB = 19
 const slackMiB = 64 + 48
 /** With this much of the machine gone to others, how long something takes says nothing about the service. */
 const quietShare = 0.1
-// The list of faults wants 25 ms and three times idle, and 100 ms: not met where clients and database share two cores with the node
-// (28 to 42 ms, and 129 ms at p99, were measured). These limits only notice when it gets much worse.
-const limits = { verificationMs: 100, refusalMs: 200 }
+const limits = { verificationMs: 25, refusalMs: 100 }
 
 const describe = (ms: readonly number[]): string =>
   `${ms.length} times, ${[0.5, 0.9, 0.99, 1].map((share) => quantile(ms, share).toFixed(1)).join(' / ')} ms (median / p90 / p99 / slowest)`
@@ -46,7 +44,8 @@ await t.test(`fault 13: a flood of logins on ${connections} connections: others 
     connections,
     localAddresses: ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5'],
     pauseMs: 0, // nobody minds Retry-After
-    seconds: seconds + 1,
+    seconds: seconds + 2,
+    warmUpSeconds: 1,
   }
 
   await verify() // compiled by the time it counts
@@ -56,14 +55,15 @@ await t.test(`fault 13: a flood of logins on ${connections} connections: others 
   const watching = setInterval(() => (peakMiB = Math.max(peakMiB, memoryMiBOf(pid))), 50)
   const othersShare = watchMachine()
   const cpuBeforeMs = cpuMsOf(pid)
-  const [flooded, meanwhile] = await Promise.all([load(t, flood), pause(500).then(verify)])
+  const [flooded, meanwhile] = await Promise.all([load(t, flood), pause(1500).then(verify)])
   const others = othersShare(cpuMsOf(pid) - cpuBeforeMs + flooded.cpuMs + meanwhile.cpuMs)
   clearInterval(watching)
 
   const [idleMs = [], verifiedMs = [], refusedMs = []] = [idle.tookMs[200], meanwhile.tookMs[200], flooded.tookMs[503]]
   const answered = Object.entries(flooded.tookMs).map(([status, ms]) => `${status} ${ms?.length ?? 0} times`)
   const mostMiB = idleMiB + hashMiB * availableParallelism() + slackMiB
-  t.comment(`verification, idle: ${describe(idleMs)}; in the flood: ${describe(verifiedMs)}`)
+  const [idleP99, floodedP99] = [quantile(idleMs, 0.99), quantile(verifiedMs, 0.99)]
+  t.comment(`verification, idle: ${describe(idleMs)}; in the flood: ${describe(verifiedMs)}: p99 ${(floodedP99 / idleP99).toFixed(1)} times idle`)
   t.comment(`logins: ${answered.join(', ')}; 503: ${describe(refusedMs)}`)
   t.comment(`memory: idle ${idleMiB.toFixed(0)}, at most ${peakMiB.toFixed(0)} of ${mostMiB.toFixed(0)} MiB; ${Math.round(others * 100)} % of the machine went to others`)
   t.same([Object.keys(idle.tookMs), Object.keys(meanwhile.tookMs)], [['200'], ['200']], 'everybody else is served')
@@ -72,9 +72,8 @@ await t.test(`fault 13: a flood of logins on ${connections} connections: others 
   t.ok((flooded.tookMs[200]?.length ?? 0) > 0, 'some get in')
   t.ok(peakMiB <= mostMiB, 'memory')
   await t.test('as fast as it has to be', { skip: others > quietShare ? `the machine is busy: ${Math.round(others * 100)} % of it went to others` : false }, (t) => {
-    t.ok(quantile(verifiedMs, 0.99) <= limits.verificationMs, 'verification')
-    // Not p99: who is in the queue, or waits for an attempt on the same account, may get a 503 later than that.
-    t.ok(quantile(refusedMs, 0.9) <= limits.refusalMs, 'what is over the queue')
+    t.ok(floodedP99 <= limits.verificationMs, 'verification')
+    t.ok(quantile(refusedMs, 0.99) <= limits.refusalMs, 'what is over the queue')
     t.end()
   })
 })

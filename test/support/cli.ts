@@ -14,7 +14,7 @@ export type Cli = (args: readonly string[], options?: { input?: string | Buffer;
 /** The compiled command line as a process of its own, with no more of our environment than it needs to run. */
 export const createCli = (environment: Readonly<Record<string, string>>): Cli => (args, options = {}) =>
   new Promise((resolve, reject) => {
-    const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...environment, ...options.environment }
+    const env = { PATH: process.env.PATH, HOME: process.env.HOME, UV_THREADPOOL_SIZE: '32', ...environment, ...options.environment }
     const child = spawn(process.execPath, [path.join(packageRoot, 'dist/src/cli/main.js'), ...args], { env, cwd: packageRoot })
     const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []]
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))

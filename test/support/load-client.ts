@@ -14,6 +14,8 @@ export interface LoadPlan {
   /** Between one answer and the next request of a connection. Milliseconds. */
   readonly pauseMs: number
   readonly seconds: number
+  /** How long at the beginning is not counted: until what asks is compiled. Unless given, none of it. */
+  readonly warmUpSeconds?: number
 }
 
 export interface LoadReport {
@@ -27,6 +29,7 @@ export interface LoadReport {
 
 async function run(plan: LoadPlan): Promise<LoadReport> {
   const tookMs: Partial<Record<string, number[]>> = {}
+  const countsFrom = performance.now() + (plan.warmUpSeconds ?? 0) * 1000
   const endsAt = performance.now() + plan.seconds * 1000
   let unanswered = 0
   let next = 0
@@ -43,7 +46,7 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
           })
           asked.once('error', reject).end(body)
         })
-        ;(tookMs[status] ??= []).push(performance.now() - sentAt)
+        if (sentAt >= countsFrom) (tookMs[status] ??= []).push(performance.now() - sentAt)
       } catch {
         unanswered += 1
       }

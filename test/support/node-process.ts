@@ -37,6 +37,7 @@ export async function startNodeProcess(t: Test, options: NodeProcessOptions): Pr
   const port = options.port ?? (await freePort())
   const environment = {
     PATH: process.env.PATH,
+    UV_THREADPOOL_SIZE: '32', // as `npm start` and the image have it
     ...testEnvironment,
     ...(options.database ? { DATABASE_URL: options.database.connectionString } : {}),
     PORT: String(port),

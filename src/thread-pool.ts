@@ -1,0 +1,28 @@
+import { readlink } from 'node:fs/promises'
+import { constants, setPriority } from 'node:os'
+import path from 'node:path'
+
+/**
+ * Makes Node's pool of threads give way to its main thread. Hashes are computed there, as many as there are cores: with the
+ * same priority, a flood of logins keeps whoever is only to be verified waiting for a core.
+ * Only on Linux, where a thread has a priority of its own (proc(5), setpriority(2)); elsewhere nothing happens.
+ * @param size of the pool
+ * @returns how many threads it found
+ */
+export async function lowerPoolPriority(size: number): Promise<number> {
+  const threads = await threadsOfPool(size).catch(() => new Set<number>())
+  for (const thread of threads) setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL)
+  return threads.size
+}
+
+const mostRounds = 100
+
+/** The link `/proc/thread-self` leads to whoever reads it, here a thread of the pool. Several rounds, until each has had its turn. */
+async function threadsOfPool(size: number): Promise<Set<number>> {
+  const threads = new Set<number>()
+  for (let round = 0; round < mostRounds && threads.size < size; round += 1) {
+    const links = await Promise.all(Array.from({ length: 2 * size }, () => readlink('/proc/thread-self')))
+    for (const link of links) threads.add(Number(path.basename(link)))
+  }
+  return threads
+}
