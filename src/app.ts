@@ -45,13 +45,13 @@ import { wellKnown } from '../routes/well-known/index.js'
 import { longestTokenSeconds, type Config } from './config/index.js'
 import type { Core } from './core.js'
 import { createAdministration } from './domain/administration.js'
-import { createApiKeyVerifier } from './domain/api-keys.js'
+import { createApiKeyVerifier, type ApiKeyVerifier } from './domain/api-keys.js'
 import { sealAudit } from './domain/audit-chain.js'
 import { createIdentity } from './domain/identity.js'
 import type { DialectName, Revocation } from './domain/model.js'
 import type { RevocationCheck } from './domain/ports.js'
-import { createRevocationList } from './domain/revocation-list.js'
-import { createRevocationLog } from './domain/revocation-log.js'
+import { createRevocationList, type RevocationList } from './domain/revocation-list.js'
+import { createRevocationLog, type RevocationLog } from './domain/revocation-log.js'
 import type { DialectPolicy, Service } from './domain/service.js'
 import { openSigningKeys, type SigningKeys } from './domain/signing-keys.js'
 import type { LogDestination } from './logging.js'
@@ -127,17 +127,19 @@ async function registerTransport(app: FastifyInstance, config: Config, shapes: r
   await app.register(notFound)
 }
 
-/** The domain, put together from its parts, and handed to the routes. */
-async function registerIdentity(app: FastifyInstance, config: Config, core: Core): Promise<void> {
-  const { repository, keyring, clock } = core.service
+interface RevocationKnowledge {
+  readonly feed: RevocationFeed
+  readonly list: RevocationList
+  readonly log: RevocationLog
+  readonly check: RevocationCheck
+  readonly apiKeyVerifier: ApiKeyVerifier
+}
+
+/** What was revoked, here or on another node: the feed and our own commits tell the list, the log, and whoever holds API keys in memory. */
+function hearOfRevocations(app: FastifyInstance, config: Config, core: Core, onKeysChanged: () => void): RevocationKnowledge {
+  const { repository, clock } = core.service
   const list = createRevocationList()
   const log = createRevocationLog()
-  const signingKeys = await openSigningKeys({ repository, keyring, clock, alg: config.signingAlg, maxAgeSeconds: config.signingKeyMaxAgeSeconds })
-  const reloadKeys = (): void => {
-    signingKeys.reload().catch((error: unknown) => {
-      app.log.error({ err: error }, 'the signing keys could not be read again')
-    })
-  }
   const feed = createRevocationFeed({
     connectionString: core.database.listenUrl,
     maxLagMs: config.revocationMaxLagMs,
@@ -146,7 +148,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
       log.append(revocation)
       obey(revocation)
     },
-    onKeysChanged: reloadKeys,
+    onKeysChanged,
     log: (message, error) => {
       app.log.warn({ err: error }, message)
     },
@@ -155,12 +157,25 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     isFresh: () => feed.isFresh(),
     isTokenDead: async (token) => list.isDead(token) || (!feed.isFresh() && (await repository.revocations.isTokenDead(token))),
   }
-  const verifier = createApiKeyVerifier({ repository, clock, revocations: check })
+  const apiKeyVerifier = createApiKeyVerifier({ repository, clock, revocations: check })
   const obey = (revocation: Revocation): void => {
     list.add(revocation)
-    verifier.forget(revocation)
+    apiKeyVerifier.forget(revocation)
   }
   core.onRevoked(obey)
+  return { feed, list, log, check, apiKeyVerifier }
+}
+
+/** The domain, put together from its parts, and handed to the routes. */
+async function registerIdentity(app: FastifyInstance, config: Config, core: Core): Promise<void> {
+  const { repository, keyring, clock } = core.service
+  const signingKeys = await openSigningKeys({ repository, keyring, clock, alg: config.signingAlg, maxAgeSeconds: config.signingKeyMaxAgeSeconds })
+  const onKeysChanged = (): void => {
+    signingKeys.reload().catch((error: unknown) => {
+      app.log.error({ err: error }, 'the signing keys could not be read again')
+    })
+  }
+  const { feed, list, log, check, apiKeyVerifier } = hearOfRevocations(app, config, core, onKeysChanged)
 
   await app.register(accessToken, {
     signingKeys,
@@ -184,12 +199,12 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     revocations: check,
     settings: { issuer: config.publicUrl.href, audience: config.audience, refreshGraceSeconds: config.refreshGraceSeconds, dialects: dialectPolicies },
   }
-  await app.register(identity, { config, identity: countedIdentity(createIdentity(service, verifier), app.metrics), clock, dialectPolicies })
+  await app.register(identity, { config, identity: countedIdentity(createIdentity(service, apiKeyVerifier), app.metrics), clock, dialectPolicies })
   await app.register(authenticate)
   await app.register(administration, { administration: createAdministration(service, signingKeys) })
-  await app.register(oauth, { service, apiKeys: verifier, clientTokenSeconds: config.lifetimes.bearer.accessSeconds })
+  await app.register(oauth, { service, apiKeys: apiKeyVerifier, clientTokenSeconds: config.lifetimes.bearer.accessSeconds })
   await app.register(refreshRotation)
-  await app.register(apiKeys, { verifier, repository: repository.apiKeys })
+  await app.register(apiKeys, { verifier: apiKeyVerifier, repository: repository.apiKeys })
   await app.register(auditSealer, { seal: () => sealAudit({ repository, keyring }) })
   measure(app.metrics, core, { feed, signingKeys })
   await app.register(housekeeping, {

@@ -43,7 +43,7 @@ async function show(context: Context): Promise<Result> {
     hasPassword: record !== null && record.passwordHash !== null,
     hasPin: record !== null && record.pin !== null,
     tfaEnabled: record !== null && record.totp !== null,
-    sessions: (await repository.sessions.listAlive(user.id)).length,
+    sessions: await repository.sessions.countAlive(user.id),
     apiKeys: (await repository.apiKeys.list(user.id)).length,
   }
   const more = [['password', opened.hasPassword], ['PIN', opened.hasPin], ['second factor', opened.tfaEnabled], ['sessions', opened.sessions], ['API keys', opened.apiKeys]] as const

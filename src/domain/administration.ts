@@ -155,7 +155,7 @@ async function overviewOf({ repository }: CoreService, { id }: User): Promise<Us
     hasPassword: record.passwordHash !== null,
     hasPin: record.pin !== null,
     tfaEnabled: record.totp !== null,
-    sessions: (await repository.sessions.listAlive(id)).length,
+    sessions: await repository.sessions.countAlive(id),
     apiKeys: (await repository.apiKeys.list(id)).length,
   }
 }

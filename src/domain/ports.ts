@@ -179,6 +179,7 @@ export interface Sessions {
   moveAllToEpoch(userId: string, from: number, to: number): Promise<void>
   /** Newest first. */
   listAlive(userId: string): Promise<Session[]>
+  countAlive(userId: string): Promise<number>
   /** Newest first, of everybody or of one user, after the given id. */
   listAllAlive(page: { before: string | null; limit: number; userId?: string | null }): Promise<Session[]>
 }

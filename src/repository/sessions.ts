@@ -96,6 +96,8 @@ const moveToEpoch = `
   UPDATE sessions s SET epoch = $2
   WHERE s.id = $1 AND s.epoch = $2::bigint - 1 AND ${notOver}`
 
+const countAlive = `SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE ${alive} AND s.user_id = $1`
+
 const selectAlive = `SELECT ${sessionColumns} FROM sessions s JOIN users u ON u.id = s.user_id WHERE ${alive}`
 
 export function createSessions(database: Queryable): Sessions {
@@ -136,6 +138,11 @@ export function createSessions(database: Queryable): Sessions {
          WHERE user_id = $1 AND epoch = $2 AND revoked_at IS NULL AND expires_at > tessera_now()`,
         [idToFind(userId), from, to],
       )
+    },
+
+    async countAlive(userId) {
+      const { rows: [row] } = await database.query<{ count: number }>(null, countAlive, [idToFind(userId)])
+      return row?.count ?? 0
     },
 
     listAlive: (userId) => many(`${selectAlive} AND s.user_id = $1 ORDER BY s.id DESC`, [idToFind(userId)]),

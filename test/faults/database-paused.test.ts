@@ -7,8 +7,7 @@ import { startDurableServer } from '../support/durable-server.js'
 import { watchLateness } from '../support/lateness.js'
 import { startNodeProcess } from '../support/node-process.js'
 
-/** Longer than every limit there is. `TESSERA_LONG_FAULTS=1` pauses as long as the list of faults says. */
-const pauseMs = process.env.TESSERA_LONG_FAULTS === '1' ? 30_000 : 8_000
+const pauseMs = 30_000
 const lagMs = 2000
 /** The node checks the news this often, so what it knows is as old as this when the pause begins. */
 const newsEveryMs = lagMs / 4

@@ -172,10 +172,12 @@ await t.test('suspension, a raised epoch and a raised global epoch end a session
     const user = await insertUser(repository, name)
     const { session } = await openSession(repository, user)
     t.equal((await sessions.listAlive(user.id)).length, 1)
+    t.equal(await sessions.countAlive(user.id), 1)
     await end(user.id)
     t.match(await sessions.find(session.id), { alive: false }, name)
     t.equal(await sessions.advance(session.id, 0, 'pin', null), null, name)
     t.same(await sessions.listAlive(user.id), [], name)
+    t.equal(await sessions.countAlive(user.id), 0, name)
   }
 })
 
