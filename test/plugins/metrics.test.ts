@@ -126,7 +126,7 @@ await t.test('who waits for a hash, who is turned away, and who is told to come 
   t.strictSame(await growth(small, limited, async () => [await login(13), await login(14)]), [2, 0])
 })
 
-await t.test('nothing that came with a request is in any metric', async (t) => {
+await t.test('case 67: nothing that came with a request is in any metric', async (t) => {
   const person = await somebody(node)
   const key = await newApiKey(node, person.id)
   const canaries = ['canary-name', 'canary-password', 'canary.token', 'canarypath', 'canaryquery', 'canary-agent', 'canary-request', '192.0.2.66']

@@ -114,7 +114,7 @@ await t.test('other methods: 405 with Allow; other paths: 404', async (t) => {
   t.match(await send(node, { path: '/admin', token }), problem(404, /./))
 })
 
-await t.test('no answer of an operator’s call holds a hash, a secret, a token or key material', async (t) => {
+await t.test('case 66: no answer of an operator’s call holds a hash, a secret, a token or key material', async (t) => {
   const { token } = admin
   const created = await send(node, { method: 'POST', path: '/admin/users', token, body: { username: 'kept.secret', email: 'kept.secret@example.com', password: 'canary-password-1', pin: '8642975310' } })
   t.equal(created.status, 201)
