@@ -180,6 +180,11 @@ expect '^200$' node -e '
   fetch(process.argv[1], { method: "POST", headers: { "content-type": "application/json" }, body }).then(({ status }) => console.log(status))
 ' "http://127.0.0.1:$port/api/v1/auth/login"
 
+say 'what it serves from files and from memory'
+for path in /docs /openapi.json /metrics /health/ready /.well-known/jwks.json; do
+  expect '^200 [1-9]' node -e 'fetch(process.argv[1]).then(async (answer) => console.log(answer.status, (await answer.text()).length))' "http://127.0.0.1:$port$path"
+done
+
 say "$signal"
 stop_service
 
