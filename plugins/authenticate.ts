@@ -44,7 +44,7 @@ function authenticatePlugin(fastify: FastifyInstance, _options: object, done: ()
   })
   fastify.decorate('requireScope', (scope: Scope) => async (request: FastifyRequest) => {
     await authenticate(request)
-    if (!principalOf(request).scopes.includes(scope)) throw new AuthError('forbidden', { reason: `this takes the scope ${scope}` })
+    if (!principalOf(request).scopes.includes(scope)) throw new AuthError('forbidden', { oauth: 'insufficient_scope', reason: `this takes the scope ${scope}` })
   })
   done()
 }

@@ -12,7 +12,7 @@ export interface RenderedError {
   readonly body: unknown
   /** Where it is not plain JSON. */
   readonly contentType?: string
-  /** `WWW-Authenticate`, where a Bearer was asked for and this answer refuses it. */
+  /** `WWW-Authenticate`, where a credential was asked for and this answer refuses it. */
   readonly challenge?: string
 }
 

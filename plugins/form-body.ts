@@ -7,8 +7,8 @@ const form = 'application/x-www-form-urlencoded'
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Lets the routes of this scope take forms as well, as OAuth has them (RFC 6749 §3.2: a parameter stands at most once).
- * The body is an object of strings.
+ * Lets the routes of this scope take forms as well, as OAuth has them (RFC 6749 §3.2: a parameter stands at most once, and one
+ * without a value counts as none). The body is an object of strings.
  */
 export function acceptForms(scope: FastifyInstance): void {
   scope.addContentTypeParser(form, async (request: FastifyRequest, payload: IncomingMessage) => {
@@ -28,7 +28,7 @@ export function parseForm(bytes: Uint8Array): Record<string, string> {
     fields.set(name, equals === -1 ? '' : decodeField(pair.slice(equals + 1)))
   }
   // A name such as __proto__ becomes an ordinary member here.
-  return Object.fromEntries(fields)
+  return Object.fromEntries([...fields].filter(([, value]) => value !== ''))
 }
 
 function decode(bytes: Uint8Array): string {

@@ -43,7 +43,7 @@ function oauthPlugin(fastify: FastifyInstance, { service, apiKeys, clientTokenSe
     issueClientToken: (client, requested) => issueClientToken(service, client, requested, clientTokenSeconds),
     dialectOfRefreshToken: (token) => decodeRefreshToken(token, service.keyring)?.dialect ?? null,
     introspect: (token) => introspect(service, apiKeys, token),
-    revoke: (caller, token, origin) => revokeToken(service, caller, token, origin),
+    revoke: (caller, token, origin) => revokeToken(service, apiKeys, caller, token, origin),
   })
   done()
 }

@@ -7,6 +7,8 @@ type Problem = readonly [status: number, detail: string, challenge?: string]
 
 const bearer = 'Bearer'
 const invalidToken = 'Bearer error="invalid_token"'
+/** RFC 6750 §3.1: a good token that opens something else. */
+const insufficientScope = 'Bearer error="insufficient_scope"'
 
 const problems = {
   malformed: [400, 'The request is malformed.'],
@@ -36,7 +38,8 @@ const problems = {
 export const problemDetails: ErrorShape = {
   name: 'problem-details',
   render(error) {
-    const [status, detail, challenge]: Problem = problems[error.code]
+    const [status, detail, ordinary]: Problem = problems[error.code]
+    const challenge = error.oauth === 'insufficient_scope' ? insufficientScope : ordinary
     const body = { type: 'about:blank', title: STATUS_CODES[status], status, detail: error.reason ?? detail }
     return { status, body, contentType: 'application/problem+json', ...(challenge === undefined ? {} : { challenge }) }
   },

@@ -54,7 +54,7 @@ const Failure = (description: string) => Type.Object({ error: Type.String(), err
 export const failures = {
   400: Failure('`invalid_request`, `invalid_grant`, `invalid_scope`, `unsupported_grant_type`: what is wrong with the request.'),
   401: Failure('`invalid_client` or `invalid_token`: no credential, or a bad one. See `WWW-Authenticate`.'),
-  403: Failure('`insufficient_scope`: the caller may not do this.'),
+  403: Failure('`insufficient_scope`: the caller may not do this. See `WWW-Authenticate`.'),
   413: Failure('The body is too large.'),
   415: Failure('Another media type.'),
   429: Failure('Too many requests: see `Retry-After`.'),

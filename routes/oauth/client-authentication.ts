@@ -48,9 +48,11 @@ async function byAssertion(fastify: FastifyInstance, { client_assertion = '', cl
 /** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined. */
 function basicCredentials(request: FastifyRequest): { id: string; secret: string } | null {
   const [header, second] = headerValues(request, 'authorization')
-  const encoded = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(header ?? '')?.[1]
-  if (encoded === undefined) return null
+  const [scheme, encoded] = /^(basic) *(.*)$/i.exec(header ?? '')?.slice(1) ?? []
+  if (scheme === undefined || encoded === undefined) return null
   if (second !== undefined || headerValues(request, 'x-api-key').length > 0) throw malformed('Send one credential, once')
+  // Whoever tried and failed is not taken for one who never tried: a public client, or the bearer of a bad token.
+  if (!/^[A-Za-z0-9+/]+=*$/.test(encoded)) throw invalidClient('no base64')
   const text = Buffer.from(encoded, 'base64').toString('utf8')
   const colon = text.indexOf(':')
   if (colon === -1) throw invalidClient('no colon')

@@ -34,7 +34,7 @@ export const oauthErrors: ErrorShape = {
     const [status, defaultError, description] = table[error.code]
     const name = error.oauth ?? defaultError
     const body = { error: name, error_description: quotable(error.reason ?? description) }
-    return { status: statusOf(name, status), body, ...(status === 401 ? { challenge: challengeOf(name) } : {}) }
+    return { status: statusOf(name, status), body, ...(status === 401 || name === 'insufficient_scope' ? { challenge: challengeOf(name) } : {}) }
   },
 }
 

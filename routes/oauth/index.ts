@@ -14,6 +14,11 @@ const security: readonly Readonly<Record<string, readonly string[]>>[] = [{ clie
 /** RFC 6749, 7662, 7009: for other services, which call in their own name. There is no password grant (RFC 9700 §2.4). */
 export const oauthRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
   acceptForms(fastify)
+  // Beside Cache-Control: no-store, which every answer has (RFC 6749 §5.1).
+  fastify.addHook('onRequest', (_request, reply, next) => {
+    reply.header('pragma', 'no-cache')
+    next()
+  })
 
   fastify.post(
     '/oauth/token',

@@ -29,7 +29,7 @@ async function clientCredentials(fastify: FastifyInstance, request: FastifyReque
 
 const scopesIn = (scope: string | undefined): string[] | null => {
   const names = (scope ?? '').split(' ').filter((name) => name !== '')
-  return names.length === 0 ? null : names
+  return names.length === 0 ? null : [...new Set(names)]
 }
 
 /**

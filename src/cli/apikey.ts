@@ -49,7 +49,7 @@ async function revoke(context: Context): Promise<Result> {
   const { service } = await context.core()
   // As the dialect bearer shows it.
   const id = context.read(keyId).replace(/^key_/, '')
-  await deleteApiKey(service, id, null, { origin: null, operator: context.actor.id })
+  await deleteApiKey(service, id, null, { origin: null, actor: context.actor })
   return { value: { revoked: id }, text: `${id}: the API key is deleted` }
 }
 

@@ -2,7 +2,7 @@ import { createHash, randomInt } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { AuthError, malformed } from './errors.js'
 import { codePoints } from './identifiers.js'
-import type { ApiKey, ApiKeyPrincipal, Origin, Revocation, SessionPrincipal } from './model.js'
+import type { Actor, ApiKey, ApiKeyPrincipal, Origin, Revocation, SessionPrincipal } from './model.js'
 import type { ApiKeyState, NewApiKey, Repository } from './ports.js'
 import { isScope, scopesOfKey, scopesOfRole } from './scopes.js'
 import type { CoreService, Service } from './service.js'
@@ -104,12 +104,13 @@ async function requireScopes(tx: Repository, userId: string, requested: readonly
 
 export const listApiKeys = (service: KeyStore, userId: string): Promise<ApiKey[]> => service.repository.apiKeys.list(userId)
 
-/** @param userId null: an operator deletes whosever key it is. @throws AuthError api_key_not_found, for another user's key too */
-export async function deleteApiKey(service: KeyStore, keyId: string, userId: string | null, by: { origin: Origin | null; operator?: string }): Promise<void> {
+/** @param userId null: whosever key it is. @param by without an actor it is the user @throws AuthError api_key_not_found, for another user's key too */
+export async function deleteApiKey(service: KeyStore, keyId: string, userId: string | null, by: { origin: Origin | null; actor?: Actor }): Promise<void> {
+  const actor = by.actor ?? { kind: 'user', id: userId ?? '' }
   await service.repository.transaction(async (tx) => {
     if (!(await tx.apiKeys.delete(keyId, userId))) throw new AuthError('api_key_not_found')
     await tx.revocations.announce({ kind: 'api_key', subject: keyId })
-    await tx.audit.append({ type: 'api_key_deleted', actor: actorOf(userId ?? '', by.operator), userId, origin: by.origin, detail: { key: keyId } })
+    await tx.audit.append({ type: 'api_key_deleted', actor, userId, origin: by.origin, detail: { key: keyId } })
   })
 }
 

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
-import { isWellFormedKey, type ApiKeyVerifier } from './api-keys.js'
+import { deleteApiKey, isWellFormedKey, type ApiKeyVerifier } from './api-keys.js'
 import { identityOf } from './authenticate.js'
 import { AuthError } from './errors.js'
 import type { Actor, Client, Origin, Principal, SessionState } from './model.js'
@@ -118,13 +118,22 @@ function describeSession(service: Service, { session, user }: SessionState): Act
 }
 
 /**
- * Ends a token: an access token alone, a refresh token with its whole session. One that is dead, forged or foreign is no error.
+ * Ends a token: an access token alone, a refresh token with its whole session, an API key. One that is dead, forged or foreign is
+ * no error.
  * @param caller a client ends its own tokens; with the scope `revoke`, any
  * @throws AuthError forbidden (unauthorized_client)
  * @see RFC 7009 §2.1
  */
-export async function revokeToken(service: Service, caller: Caller, token: string, origin: Origin): Promise<void> {
+export async function revokeToken(service: Service, apiKeys: ApiKeyVerifier, caller: Caller, token: string, origin: Origin): Promise<void> {
   const mayRevokeAny = caller.scopes.includes('revoke')
+  if (isWellFormedKey(token)) {
+    const key = await apiKeys.verify(token).catch(onlyRefusals)
+    if (!key) return
+    requireRight(mayRevokeAny)
+    // Somebody else may have been faster.
+    await deleteApiKey(service, key.apiKeyId, key.userId, { origin, actor: caller.actor }).catch(onlyRefusals)
+    return
+  }
   const presented = decodeRefreshToken(token, service.keyring)
   if (presented) {
     requireRight(mayRevokeAny)
