@@ -1,5 +1,6 @@
 import type { NewRevocation, Revocation } from '../domain/model.js'
 import type { Revocations } from '../domain/ports.js'
+import { idToFind } from './inputs.js'
 import { locks } from './locks.js'
 import type { Queryable } from './pool.js'
 import type { Database } from './transaction.js'
@@ -70,7 +71,7 @@ export function createRevocations(database: Database, { longestTokenSeconds, onR
 
     recall: (sessionId) =>
       database.transaction(async (transaction) => {
-        const { rows } = await transaction.query<RevocationRow>(null, `${selectLive} AND kind = 'session' AND subject = $1`, [sessionId])
+        const { rows } = await transaction.query<RevocationRow>(null, `${selectLive} AND kind = 'session' AND subject = $1`, [idToFind(sessionId)])
         transaction.afterCommit(() => {
           for (const row of rows) onRevoked(toRevocation(row))
         })

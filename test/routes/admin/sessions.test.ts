@@ -51,7 +51,7 @@ await t.test('one session is ended, and its token is dead', async (t) => {
   t.equal((await send(node, { path: '/users/me', token: person.token })).status, 403)
   t.equal((await send(node, { path: '/users/me', token: other.accessToken })).status, 200)
   t.match(await ask({ path: '/admin/audit?limit=1' }), { body: { data: [{ type: 'session_ended', actor: { kind: 'operator', id: `user:${admin.id}` }, user_id: person.id, session_id: id, ip: '127.0.0.1', detail: { because: 'ended_by_operator' } }] } })
-  for (const unknown of [id, nobody, 'x']) t.match(await ask({ method: 'DELETE', path: `/admin/sessions/${unknown}` }), problem(404, 'there is no such session, or it has ended'))
+  for (const unknown of [id, id.toUpperCase(), nobody, 'x', '%00', '%F0%9F%92%A9']) t.match(await ask({ method: 'DELETE', path: `/admin/sessions/${unknown}` }), problem(404, 'there is no such session, or it has ended'))
 })
 
 await t.test('the trail by user, by type, since a time, page by page', async (t) => {
