@@ -63,7 +63,7 @@ type KeyStore = Pick<CoreService, 'repository' | 'clock'>
  */
 export async function createApiKey(service: KeyStore, userId: string, request: ApiKeyRequest, by: { origin: Origin | null; operator?: string }): Promise<CreatedApiKey> {
   requireName(request.name)
-  requireFuture(request.expiresAt, service.clock.now())
+  requireExpectable(request.expiresAt, service.clock.now())
   const secret = newApiKeySecret()
   const key = await service.repository.transaction(async (tx) => {
     await requireScopes(tx, userId, request.scopes)
@@ -88,8 +88,13 @@ function requireName(name: string): void {
   if (length === 0 || length > longestKeyName) throw malformed(`name must have 1 to ${longestKeyName} characters`)
 }
 
-function requireFuture(expiresAt: Date | null, now: Date): void {
-  if (expiresAt !== null && !(expiresAt > now)) throw malformed('expiresAt must be in the future')
+/** RFC 3339 has years of four digits: a later one could be stored, and not be told again. */
+const latestEnd = new Date('9999-12-31T23:59:59.999Z')
+
+function requireExpectable(expiresAt: Date | null, now: Date): void {
+  if (expiresAt === null) return
+  if (!(expiresAt > now)) throw malformed('expiresAt must be in the future')
+  if (expiresAt > latestEnd) throw malformed('expiresAt must be before the year 10000: leave it out for a key that never ends')
 }
 
 const hasEnded = ({ expiresAt }: ApiKey, now: Date): boolean => expiresAt !== null && expiresAt <= now

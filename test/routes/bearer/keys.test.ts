@@ -53,6 +53,7 @@ await t.test('an end that is no time, or is over, is refused', async (t) => {
     ...[1_900_000_000, null, {}].map((expiresAt) => json(JSON.stringify(expiresAt), { expiresAt }, 'expiresAt must be a string')),
     json('a moment ago', { expiresAt: new Date(node.clock.now().getTime() - 1000).toISOString() }, 'expiresAt must be in the future'),
     json('long ago', { expiresAt: '0001-01-01T00:00:00Z' }, 'expiresAt must be in the future'),
+    json('a year of five digits, in UTC', { expiresAt: '9999-12-31T23:59:59-23:59' }, 'expiresAt must be before the year 10000: leave it out for a key that never ends'),
   ])
 })
 
