@@ -34,10 +34,13 @@ export function canonicalEmail(given: string): string | null {
   return isName(emailPattern, canonical) ? canonical : null
 }
 
+/** The sign as the canonical rule sees it: a keyboard for full-width letters has one of its own. */
+const hasAt = (given: string): boolean => foldName(given).includes('@')
+
 /** What a login looks for. A name that cannot be is looked for as it stands, and found by nobody, in the same time. */
 export const usernameIdentifier = (given: string): Identifier => ({ by: 'username', canonical: canonicalUsername(given) ?? given })
 export const emailIdentifier = (given: string): Identifier => ({ by: 'email', canonical: canonicalEmail(given) ?? given })
-export const usernameOrEmailIdentifier = (given: string): Identifier => (given.includes('@') ? emailIdentifier(given) : usernameIdentifier(given))
+export const usernameOrEmailIdentifier = (given: string): Identifier => (hasAt(given) ? emailIdentifier(given) : usernameIdentifier(given))
 
 /** Scripts whose letters pass for each other's: a new name keeps to one of them (Unicode TR 39, single script). */
 const confusableScripts = [/\p{Script=Latin}/u, /\p{Script=Cyrillic}/u, /\p{Script=Greek}/u, /\p{Script=Armenian}/u, /\p{Script=Cherokee}/u]
@@ -45,7 +48,7 @@ const confusableScripts = [/\p{Script=Latin}/u, /\p{Script=Cyrillic}/u, /\p{Scri
 /** @throws AuthError malformed */
 export function newUsername(given: string): { given: string; canonical: string } {
   const canonical = canonicalUsername(given)
-  if (given.includes('@')) throw malformed('username must not contain @: give an email address as email')
+  if (hasAt(given)) throw malformed('username must not contain @: give an email address as email')
   if (canonical === null) throw malformed("username may have letters, digits, . _ - + ' and single spaces inside, at most 254 characters")
   if (confusableScripts.filter((script) => script.test(canonical)).length > 1) {
     throw malformed('username must not mix letters of scripts that look alike')

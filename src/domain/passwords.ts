@@ -85,6 +85,8 @@ export const longestSecret = 128
 export function requirePassword(password: string, member = 'password'): void {
   const length = codePoints(password)
   if (length < 8 || length > longestSecret) throw malformed(`${member} must have 8 to ${longestSecret} characters`)
+  // No login takes it: strict JSON refuses it in any string.
+  if (password.includes('\0')) throw malformed(`${member} must not contain NUL`)
 }
 
 /** `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, both of them base64 without padding: 8 to 64 and 16 to 64 bytes. */

@@ -20,8 +20,10 @@ const bufferOf = (bytes: Buffer): ArrayBuffer => new Uint8Array(bytes).buffer
  * @see RFC 6238 §5.2
  */
 export function matchingStep(secret: Buffer, otp: string, now: Date): number | null {
-  if (!/^[0-9]{6}$/.test(otp)) return null
-  const delta = totpOf(secret).validate({ token: otp, timestamp: now.getTime(), window: toleratedSteps })
+  // Authenticators show it in two groups, and some people copy it like that.
+  const code = otp.replace(/\s/g, '')
+  if (!/^[0-9]{6}$/.test(code)) return null
+  const delta = totpOf(secret).validate({ token: code, timestamp: now.getTime(), window: toleratedSteps })
   return delta === null ? null : Math.floor(now.getTime() / 1000 / periodSeconds) + delta
 }
 

@@ -46,6 +46,7 @@ void t.test('tessera user', async (t) => {
     t.strictSame(await create('stdin4', ''), failedWith('password must have 8 to 128 characters'))
     t.strictSame(await create('stdin4', `\n${password}\n`), failedWith('password must have 8 to 128 characters'))
     t.strictSame(await create('stdin4', Buffer.from([0xff, 0xfe, ...Buffer.from(password)])), failedWith('the password on stdin is not UTF-8'))
+    t.strictSame(await create('stdin4', `${password}\0`), failedWith('password must not contain NUL'))
     t.strictSame(await create('stdin4', 'x'.repeat(200_000)), failedWith('the first line of stdin is too long for a password'))
     t.equal(await users.findByIdentifier({ by: 'username', canonical: 'stdin4' }), null)
   })

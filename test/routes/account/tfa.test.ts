@@ -71,6 +71,17 @@ await t.test('a code of the step before or after is taken, of two steps away it 
   await t.rejects(logIn(node, username, { otp: codeOf(node, secret) }), { code: 'invalid_otp' }, 'older than one that was used')
 })
 
+await t.test('a code in two groups, as an authenticator shows it, is that code', async (t) => {
+  const { username, secret } = await enrolled()
+  await nextStep()
+  const code = codeOf(node, secret)
+  for (const other of [`${code}0`, `-${code.slice(1)}`, code.replace(/\d/g, (digit) => String.fromCodePoint(0xff10 + Number(digit)))]) {
+    await t.rejects(logIn(node, username, { otp: other }), { code: 'invalid_otp' }, other)
+  }
+  await t.resolves(logIn(node, username, { otp: ` ${code.slice(0, 3)} ${code.slice(3)}\n` }))
+  await t.rejects(logIn(node, username, { otp: code }), { code: 'invalid_otp' }, 'it is used up, however it is written')
+})
+
 await t.test('case 43: one code, two logins at once: one session', async (t) => {
   const { username, secret } = await enrolled()
   await nextStep()
