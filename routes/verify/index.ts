@@ -5,7 +5,7 @@ import { isForeign, safeMethods } from '../../plugins/cross-site.js'
 import { extractCredential } from '../../plugins/token-extraction.js'
 import { Problem, problems } from '../../schemas/problem.js'
 import { VerifyQuery } from '../../schemas/verify.js'
-import { AuthError } from '../../src/domain/errors.js'
+import { AuthError, malformed } from '../../src/domain/errors.js'
 import type { Principal } from '../../src/domain/model.js'
 import { identityHeaders } from './identity-headers.js'
 import { identityToken } from './identity-token.js'
@@ -39,15 +39,16 @@ export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
     done(null, undefined)
   })
 
-  async function verify(request: FastifyRequest<{ Querystring: Static<typeof VerifyQuery> }>, reply: FastifyReply): Promise<string> {
+  async function verify(request: FastifyRequest<{ Querystring: Demands }>, reply: FastifyReply): Promise<string> {
     const original = readOriginalRequest(request, isTrusted)
+    const demands = original.isQueryOfClient ? {} : demandsOf(request)
     const presented = extractCredential(request, original.query)
     const principal = await fastify.identity.authenticate(presented)
     if (presented.kind === 'access_token' && presented.via === 'cookie') refuseForeign(request, original)
-    requireHeld(principal, request.query)
+    requireHeld(principal, demands)
     reply.headers(identityHeaders(principal, presented)).header('cache-control', 'no-store')
-    if (request.query.token_for !== undefined) {
-      reply.header('x-auth-token', identityToken(fastify, principal, request.query.token_for, fastify.clock.now()))
+    if (demands.token_for !== undefined) {
+      reply.header('x-auth-token', identityToken(fastify, principal, demands.token_for, fastify.clock.now()))
     }
     return ''
   }
@@ -58,15 +59,31 @@ export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
     if (!isSafe && isForeign(request, fastify.config)) throw new AuthError('cross_site')
   }
 
-  fastify.get('/verify', { schema: { ...schema, operationId: 'verify' } }, verify)
+  // Whose query it is, and whether its form matters, is known in the handler.
+  const attachValidation = true
+  fastify.get('/verify', { attachValidation, schema: { ...schema, operationId: 'verify' } }, verify)
   const others = fastify.supportedMethods.filter((method) => method !== 'GET' && method !== 'HEAD')
   // Described once: the answer is the same.
-  fastify.route({ method: others, url: '/verify', schema: { ...schema, hide: true }, handler: verify })
-  fastify.all('/verify/*', { schema: { ...schema, hide: true } }, verify)
+  fastify.route({ method: others, url: '/verify', attachValidation, schema: { ...schema, hide: true }, handler: verify })
+  fastify.all('/verify/*', { attachValidation, schema: { ...schema, hide: true } }, verify)
   return Promise.resolve()
 }
 
-function requireHeld(principal: Principal, { scope, role }: Static<typeof VerifyQuery>): void {
+type Demands = Omit<Static<typeof VerifyQuery>, 'access_token'>
+
+const parameters = Object.keys(VerifyQuery.properties)
+
+/** @throws AuthError malformed, for a parameter that there is not too: a demand that is mistyped would let everybody pass */
+function demandsOf(request: FastifyRequest<{ Querystring: Demands }>): Demands {
+  if (request.validationError) throw request.validationError
+  const isKnown = Object.keys(request.query).every((name) => parameters.includes(name))
+  if (!isKnown) throw malformed(`the query of /verify may have ${list.format(parameters)}, and nothing else`)
+  return request.query
+}
+
+const list = new Intl.ListFormat('en', { type: 'conjunction' })
+
+function requireHeld(principal: Principal, { scope, role }: Demands): void {
   const missing = (scope ?? '').split(' ').find((name) => name !== '' && !principal.scopes.includes(name))
   if (missing !== undefined) throw new AuthError('forbidden', { oauth: 'insufficient_scope', reason: 'a scope that this path takes is not held' })
   if (role !== undefined && !holdsRole(principal, role)) throw new AuthError('forbidden', { reason: 'the role that this path takes is not held' })

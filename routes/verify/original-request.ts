@@ -9,9 +9,11 @@ export interface OriginalRequest {
   readonly method: string | null
   /** Without its question mark. Empty where it is the query of our own URL too. */
   readonly query: string
+  /** The query of our own URL is the client's, and demands nothing: Envoy asks for what was asked of it, below /verify. */
+  readonly isQueryOfClient: boolean
 }
 
-const unknownRequest: OriginalRequest = { method: null, query: '' }
+const unknownRequest: OriginalRequest = { method: null, query: '', isQueryOfClient: false }
 
 export type IsTrustedProxy = (address: string) => boolean
 
@@ -49,7 +51,7 @@ export function readOriginalRequest(request: FastifyRequest, isTrusted: IsTruste
   if (uri === undefined) throw refused('the proxy must say what was asked: X-Original-URI, X-Forwarded-Uri or a path below /verify')
   if (otherUris.length > 0 || otherMethods.length > 0) throw refused('the proxy says twice what was asked')
   if (!isCanonical(uri)) throw refused('the original URI is not canonical')
-  return { method, query: isBelow ? '' : queryOf(uri) }
+  return { method, query: isBelow ? '' : queryOf(uri), isQueryOfClient: isBelow }
 }
 
 const refused = (reason: string): AuthError => new AuthError('forbidden', { reason })

@@ -22,10 +22,14 @@ async function withUser(t: Test, environment: Record<string, string> = { TRUST_P
   return { node, user, accessToken, apiKey, ask }
 }
 
+/** Behind a proxy that is believed, and behind none. */
+const trusting = await withUser(t)
+const trustless = await withUser(t, {})
+
 const asked = { 'x-original-uri': '/orders', 'x-original-method': 'GET' }
 
 await t.test('a header, an API key, a cookie and the query token of the original URI are one identity', async (t) => {
-  const { user, accessToken, apiKey, ask } = await withUser(t)
+  const { user, accessToken, apiKey, ask } = trusting
   const ways: [string, Record<string, string>][] = [
     ['bearer', { ...asked, authorization: `Bearer ${accessToken}` }],
     ['api_key', { ...asked, 'x-api-key': apiKey }],
@@ -45,14 +49,27 @@ await t.test('a header, an API key, a cookie and the query token of the original
 })
 
 await t.test('Envoy asks below /verify, by the original method', async (t) => {
-  const { user, accessToken, ask } = await withUser(t)
+  const { user, accessToken, ask } = trusting
   const response = await ask({}, `/verify/orders?access_token=${accessToken}`, 'POST')
   t.equal(response.status, 200)
   t.equal(response.headers.get('x-auth-user'), user.id)
 })
 
+await t.test('below /verify the query is the client’s, and demands nothing of us', async (t) => {
+  const { user, accessToken, ask } = trusting
+  const queries = ['token_for=payments', 'role=editor', 'role=admin', 'scope=openid', 'scope=', 'scope=a&scope=b', `token_for=${'x'.repeat(201)}`, 'page=2']
+  for (const path of ['/verify/orders', '/verify/', '/verify/orders/']) {
+    for (const query of queries) {
+      const response = await ask({ authorization: `Bearer ${accessToken}` }, `${path}?${query}`)
+      t.equal(response.status, 200, `${path}?${query}`)
+      t.equal(response.headers.get('x-auth-user'), user.id)
+      t.equal(response.headers.get('x-auth-token'), null, 'a client names no audience')
+    }
+  }
+})
+
 await t.test('without a credential it is 401 with a challenge', async (t) => {
-  const { ask } = await withUser(t)
+  const { ask } = trusting
   const response = await ask(asked)
   t.equal(response.status, 401)
   t.equal(response.headers.get('www-authenticate'), 'Bearer')
@@ -61,7 +78,7 @@ await t.test('without a credential it is 401 with a challenge', async (t) => {
 })
 
 await t.test('a scope or a role that is not held is 403', async (t) => {
-  const { accessToken, ask } = await withUser(t)
+  const { accessToken, ask } = trusting
   const headers = { ...asked, authorization: `Bearer ${accessToken}` }
   t.equal((await ask(headers, '/verify?scope=profile&role=user')).status, 200)
   t.equal((await ask(headers, '/verify?scope=profile%20admin')).status, 403)
@@ -69,7 +86,7 @@ await t.test('a scope or a role that is not held is 403', async (t) => {
 })
 
 await t.test('a scope or a role that the gateway left empty lets nobody pass', async (t) => {
-  const { accessToken, ask } = await withUser(t)
+  const { accessToken, ask } = trusting
   for (const demand of ['scope=', 'scope=%20', 'scope', 'role=', 'role=root', 'scope=profile&scope=admin']) {
     const response = await ask({ ...asked, authorization: `Bearer ${accessToken}` }, `/verify?${demand}`)
     t.equal(response.status, 400, demand)
@@ -77,8 +94,22 @@ await t.test('a scope or a role that the gateway left empty lets nobody pass', a
   }
 })
 
+await t.test('a demand that is mistyped lets nobody pass', async (t) => {
+  const { accessToken, ask } = trusting
+  for (const query of ['scopes=admin', 'SCOPE=admin', 'scope[]=admin', 'roles=admin', 'role%20=admin', '__proto__=admin', 'token=orders', 'scope=profile&rolle=admin']) {
+    const response = await ask({ ...asked, authorization: `Bearer ${accessToken}` }, `/verify?${query}`)
+    t.equal(response.status, 400, query)
+    t.match(await response.json(), { detail: 'the query of /verify may have scope, role, token_for, and access_token, and nothing else' }, query)
+  }
+  for (const path of ['/verify/', '/verify/orders']) {
+    const headers = { authorization: `Bearer ${trustless.accessToken}` }
+    t.equal((await trustless.ask(headers, `${path}?role=admin`)).status, 403, 'of nobody who is trusted, the path below says nothing')
+    t.equal((await trustless.ask(headers, `${path}?scopes=admin`)).status, 400)
+  }
+})
+
 await t.test('an original URI that is missing, given twice or not canonical is refused', async (t) => {
-  const { accessToken, ask } = await withUser(t)
+  const { accessToken, ask } = trusting
   const authorization = { authorization: `Bearer ${accessToken}` }
   t.equal((await ask(authorization)).status, 403)
   t.equal((await ask({ ...authorization, ...asked, 'x-forwarded-uri': '/other' })).status, 403)
@@ -88,13 +119,13 @@ await t.test('an original URI that is missing, given twice or not canonical is r
 })
 
 await t.test('from anybody but a trusted proxy, the original request is not believed', async (t) => {
-  const { accessToken, ask } = await withUser(t, {})
+  const { accessToken, ask } = trustless
   const response = await ask({ 'x-original-uri': `/orders?access_token=${accessToken}` })
   t.equal(response.status, 401)
 })
 
 await t.test('a foreign page cannot make a browser act by its cookie', async (t) => {
-  const { accessToken, ask } = await withUser(t)
+  const { accessToken, ask } = trusting
   const foreign = { cookie: `accessToken=${accessToken}`, origin: 'https://evil.example', 'x-original-uri': '/orders' }
   t.equal((await ask({ ...foreign, 'x-original-method': 'POST' })).status, 403)
   t.equal((await ask(foreign)).status, 403, 'an unknown method may be unsafe')
@@ -102,7 +133,7 @@ await t.test('a foreign page cannot make a browser act by its cookie', async (t)
 })
 
 await t.test('an identity token for the upstream lives a minute, and is no access token', async (t) => {
-  const { user, accessToken, ask } = await withUser(t)
+  const { user, accessToken, ask } = trusting
   const response = await ask({ ...asked, authorization: `Bearer ${accessToken}` }, '/verify?token_for=orders')
   const token = response.headers.get('x-auth-token') ?? ''
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, number | string>
