@@ -9,7 +9,7 @@ import { startNodeProcess } from '../support/node-process.js'
 import { clientOf, tokenOf } from '../support/oauth.js'
 import { quantile } from '../support/statistics.js'
 
-const requestsPerSecond = 200
+const requestsPerSecond = 500
 const maxAgeSeconds = 3
 /** A round is a token by one node, verified by the other and by a verifier, at once and once more later on. */
 const requestsPerRound = 4
