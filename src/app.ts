@@ -14,6 +14,7 @@ import errors from '../plugins/errors.js'
 import { countedIdentity } from '../plugins/counted-identity.js'
 import health from '../plugins/health.js'
 import housekeeping from '../plugins/housekeeping.js'
+import httpRules from '../plugins/http-rules.js'
 import identity from '../plugins/identity.js'
 import metrics, { type Metrics } from '../plugins/metrics.js'
 import oauth from '../plugins/oauth.js'
@@ -120,6 +121,7 @@ async function registerTransport(app: FastifyInstance, config: Config, shapes: r
   await app.register(securityHeaders, { config })
   await app.register(cors, { config })
   await app.register(rateLimit, { config, ...sharedLimits(app, config) })
+  await app.register(httpRules)
   await app.register(crossSite, { config })
   await app.register(strictJson)
   await app.register(cookieTransport, { config })

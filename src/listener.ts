@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
+import { requestIdOf } from './request-id.js'
 
 /** Why the service cannot listen, in one line. */
 export class ListenError extends Error {
@@ -69,7 +70,12 @@ const starting = JSON.stringify({ type: 'about:blank', title: 'Service Unavailab
 
 const answerStarting: RequestListener = (request, response) => {
   const isAlive = request.url === '/health/live'
-  response.writeHead(isAlive ? 200 : 503, { 'content-type': isAlive ? 'application/json' : 'application/problem+json', 'cache-control': 'no-store', 'retry-after': '1' })
+  response.writeHead(isAlive ? 200 : 503, {
+    'content-type': isAlive ? 'application/json' : 'application/problem+json',
+    'cache-control': 'no-store',
+    'x-request-id': requestIdOf(request),
+    ...(isAlive ? {} : { 'retry-after': '1' }),
+  })
   response.end(isAlive ? '{"status":"ok"}' : starting)
 }
 

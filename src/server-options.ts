@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES, type IncomingMessage, type Server, type ServerOptions } from 'node:http'
+import { STATUS_CODES, type Server, type ServerOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import buildAjvCompiler from '@fastify/ajv-compiler'
 import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -7,6 +7,7 @@ import { clientAddress } from '../plugins/client-address.js'
 import { securityHeaders } from '../plugins/security-headers.js'
 import type { Config } from './config/index.js'
 import { logAnswer, loggerOptions, QuietLogController, type LogDestination } from './logging.js'
+import { requestIdOf } from './request-id.js'
 
 const largestBodyBytes = 16 * 1024
 const largestHeaderBytes = 16 * 1024
@@ -21,6 +22,8 @@ export const httpServerOptions = {
   connectionsCheckingInterval: 500,
   // Longer than the idle time of the usual load balancers, so that the one to hang up is never us in mid-request.
   keepAliveTimeout: 72_000,
+  // plugins/http-rules.ts wants one too, and says so.
+  requireHostHeader: false,
 } as const satisfies ServerOptions
 
 /**
@@ -49,13 +52,6 @@ export function serverOptions(config: Config, destination?: LogDestination): Fas
   }
 }
 
-const saneRequestId = /^[A-Za-z0-9._-]{1,128}$/
-
-function requestIdOf({ headers }: IncomingMessage): string {
-  const given = headers['x-request-id']
-  return typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID()
-}
-
 type BuildValidator = ReturnType<typeof buildAjvCompiler>
 
 const strict = { coerceTypes: false, removeAdditional: false, useDefaults: true, allErrors: false } as const
@@ -79,20 +75,23 @@ async function answerUnrouted(config: Config, error: Error, request: FastifyRequ
   logAnswer(request, reply, clientAddress(request))
 }
 
-const brokenHttpStatus: Readonly<Record<string, number>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-  HPE_HEADER_OVERFLOW: 431,
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+type BrokenHttp = readonly [status: number, detail: string]
+
+const brokenHttp: Readonly<Record<string, BrokenHttp>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to arrive: send it again.'],
+  HPE_HEADER_OVERFLOW: [431, `The header is larger than ${largestHeaderBytes / 1024} KiB: send fewer or smaller cookies and tokens.`],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'The chunk extensions of the body are too large: send none.'],
 }
+const notHttp: BrokenHttp = [400, 'This is not HTTP/1.1 (RFC 9112).']
 const lingerMs = 1000
 
 /** What the HTTP parser refuses never becomes a request. The error holds the bytes that were received: none is logged. */
 function answerBrokenHttp(this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return
   const requestId = randomUUID()
-  const status = brokenHttpStatus[error.code ?? ''] ?? 400
+  const [status, detail] = brokenHttp[error.code ?? ''] ?? notHttp
   const title = STATUS_CODES[status] ?? ''
-  const body = JSON.stringify({ type: 'about:blank', title, status })
+  const body = JSON.stringify({ type: 'about:blank', title, status, detail })
   const headers = [
     'Content-Type: application/problem+json',
     `Content-Length: ${body.length}`,

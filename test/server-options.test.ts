@@ -36,9 +36,29 @@ await t.test('what is no HTTP: 400 with an id, in our words, and nothing of it i
     const answer = await heardBy(text)
     t.equal(statusOf(answer), 400, JSON.stringify(text))
     t.match(answer, /\r\nx-request-id: [0-9a-f-]{36}\r\n/i)
-    t.notMatch(answer, /Client Error/)
+    t.match(answer, /"detail":"This is not HTTP\/1\.1 \(RFC 9112\)\."\}$/)
   }
   t.notMatch(logText(), /S3CRET/)
+})
+
+await t.test('a Host that is missing, stands twice or is no host: 400 with an id, and a line in the log', async (t) => {
+  const wrong = ['', 'Host: x\r\nHost: x\r\n', 'Host: x\r\nhost: y\r\n', 'Host: a b\r\n', 'Host: x/y\r\n', 'Host: u@x\r\n', 'Host: x:y\r\n', 'Host: [::1\r\n']
+  for (const host of wrong) {
+    const answer = await heardBy(`GET /things HTTP/1.1\r\n${host}X-Request-Id: of-the-caller\r\n\r\n`)
+    t.equal(statusOf(answer), 400, JSON.stringify(host))
+    t.match(answer, /\r\nx-request-id: of-the-caller\r\n/)
+    t.match(answer, /"detail":"Send one Host header, with the name of this server"/)
+  }
+  t.equal(logLines().filter(({ status, requestId }) => status === 400 && requestId === 'of-the-caller').length, wrong.length)
+  for (const host of ['x', 'x:9154', 'id.example.com.', '127.0.0.1', '[::1]:9154', '']) t.equal(statusOf(await heardBy(`GET /things HTTP/1.1\r\nHost: ${host}\r\n\r\n`)), 200, host)
+  t.equal(statusOf(await heardBy('GET /things HTTP/1.0\r\n\r\n')), 200, 'HTTP/1.0 may do without')
+})
+
+await t.test('an expectation that nobody has heard of is passed over', async (t) => {
+  const answer = await heardBy('POST /echo HTTP/1.1\r\nHost: x\r\nExpect: a-miracle\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}')
+  t.equal(statusOf(answer), 200)
+  t.match(answer, /\r\nx-request-id: /)
+  t.match(answer, /\{"body":\{\}\}$/)
 })
 
 await t.test('a trailing slash makes no difference', async (t) => {

@@ -152,7 +152,7 @@ await t.test('a scope that takes forms takes each parameter once', async (t) => 
   const form = (body: string) => post(`Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\nContent-Length: ${Buffer.byteLength(body, 'latin1')}`, body, '/form')
   t.strictSame(bodyOf(await form('grant_type=client_credentials&scope=a+b%2Bc&empty=&bare&&%C3%A9=1')), {
     absent: false,
-    body: { grant_type: 'client_credentials', scope: 'a b+c', empty: '', bare: '', é: '1' },
+    body: { grant_type: 'client_credentials', scope: 'a b+c', é: '1' },
   })
   for (const body of ['a=1&a=1', 'a=1&%61=2', 'a=%zz', 'a=%ff', 'a=\xff', 'a=%00']) t.equal(statusOf(await form(body)), 400, body)
   t.equal(statusOf(await form('')), 200)

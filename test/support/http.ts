@@ -6,6 +6,7 @@ import cors from '../../plugins/cors.js'
 import crossSite from '../../plugins/cross-site.js'
 import type { PrefixedShape } from '../../plugins/error-shape.js'
 import errors from '../../plugins/errors.js'
+import httpRules from '../../plugins/http-rules.js'
 import notFound from '../../plugins/not-found.js'
 import rateLimit, { type RateLimitOptions } from '../../plugins/rate-limit.js'
 import requestLog from '../../plugins/request-log.js'
@@ -52,6 +53,7 @@ export async function buildHttpApp(t: Teardown, { environment = {}, shapes = [],
   await app.register(securityHeaders, { config })
   await app.register(cors, { config })
   await app.register(rateLimit, { config, ...(store === undefined ? {} : { store }) })
+  await app.register(httpRules)
   await app.register(notFound)
   await app.register(crossSite, { config })
   await app.register(strictJson)
