@@ -60,6 +60,8 @@ export async function everyCredentialIsOneIdentity(t: Test, start: StartGateway)
   const { node, userId, accessToken, bearer, ask } = await setUpGateway(t, start)
   const { secret: apiKey } = await createApiKey(node.core.service, userId, { name: 'k', scopes: null, expiresAt: null }, { origin: null })
   const forged = { 'x-auth-user': 'forged', 'x-auth-email': 'forged', 'x-auth-scopes': 'admin', 'x-user-id': 'forged', 'x-auth-session': 'forged', 'x-auth-token': 'forged', 'remote-user': 'forged' }
+  // To a service that reads its headers as CGI names them, these are the same.
+  const forgedForCgi = { 'X_Auth_User': 'forged', 'x-auth_user': 'forged', 'x_auth-scopes': 'forged', 'X_USER_ID': 'forged', 'x_user-id': 'forged', 'Remote_User': 'forged', 'x-forwarded_user': 'forged' }
   const ways: [method: string, path: string, credential: Record<string, string>][] = [
     ['bearer', '/orders/1', bearer],
     ['api_key', '/orders/1', { 'x-api-key': apiKey }],
@@ -67,7 +69,7 @@ export async function everyCredentialIsOneIdentity(t: Test, start: StartGateway)
     ['query', `/orders/1?access_token=${accessToken}`, {}],
   ]
   for (const [method, path, credential] of ways) {
-    const { status, text } = await ask(path, { ...forged, ...credential })
+    const { status, text } = await ask(path, { ...forged, ...forgedForCgi, ...credential })
     t.equal(status, 200, method)
     const { headers } = JSON.parse(text) as Echo
     t.match(headers, { 'x-auth-user': userId, 'x-auth-username': 'jane', 'x-auth-email': 'jane@example.com', 'x-auth-scopes': 'profile', 'x-auth-method': method })
