@@ -4,6 +4,7 @@ import { foldName } from './identifiers.js'
 import type { Operator, Role, Session, User, UserStatus } from './model.js'
 import type { NewAccount } from './new-accounts.js'
 import * as operators from './operators.js'
+import type { Repository } from './ports.js'
 import type { CoreService } from './service.js'
 import { reportSigningKeys, type SigningKeyReport, type SigningKeys } from './signing-keys.js'
 
@@ -95,7 +96,13 @@ export function createAdministration(service: CoreService, signingKeys: SigningK
     findUser: async (id) => overviewOf(service, await find(id)),
     createUser: async (account, by) => overviewOf(service, await operators.createUser(service, account, by)),
     changeUser: async (id, change, by) => overviewOf(service, await changeUser(service, await find(id), change, by)),
-    deleteUser: async (id, by) => operators.deleteUser(service, (await findOther(id, by, 'you cannot delete yourself: another operator can')).id, by),
+    async deleteUser(id, by) {
+      const user = await findOther(id, by, 'you cannot delete yourself: another operator can')
+      await repository.transaction(async (tx) => {
+        await requireStillAdministrator(tx, by)
+        await operators.deleteUser({ ...service, repository: tx }, user.id, by)
+      })
+    },
     async setPassword(id, password, by) {
       const user = await findOther(id, by, 'change your own password at /users/me/password, which asks for the present one')
       await operators.setPassword(service, user.id, password, by)
@@ -167,6 +174,7 @@ async function changeUser(service: CoreService, user: User, change: UserChange, 
   if (Object.keys(change).length === 0) throw malformed('give at least one of username, email, email_verified, role and status')
   return service.repository.transaction(async (tx) => {
     const inside = { ...service, repository: tx }
+    if (role !== undefined || status !== undefined) await requireStillAdministrator(tx, by)
     // Each step starts a new epoch: the next one must know it, or it would not find the sessions that it is to keep.
     const current = async (): Promise<User> => (await tx.users.hold(user.id)) ?? operators.findUser(inside, { id: user.id })
     if (Object.keys(names).length > 0) await operators.setNames(inside, await current(), names, by)
@@ -174,6 +182,16 @@ async function changeUser(service: CoreService, user: User, change: UserChange, 
     if (status !== undefined && status !== (await current()).status) await operators.setStatus(inside, user.id, status, by)
     return current()
   })
+}
+
+/**
+ * Nobody takes away their own rights, so one administrator is always left; unless two take away each other's at once. One after the
+ * other: the second has none any more. @throws AuthError forbidden
+ */
+async function requireStillAdministrator(tx: Repository, by: Administrator): Promise<void> {
+  await tx.users.holdAdministrators()
+  const user = await tx.users.find(by.userId)
+  if (user?.role !== 'admin' || user.status !== 'active') throw new AuthError('forbidden', { reason: 'you are no administrator any more' })
 }
 
 function refuseLockout(user: User, { role, status }: UserChange, by: Administrator): void {

@@ -95,6 +95,8 @@ export interface Users {
   find(id: string): Promise<User | null>
   /** Inside a transaction: until it is over nobody else changes the user's row, ends all sessions or opens one. */
   hold(id: string): Promise<User | null>
+  /** Inside a transaction, before any row is held: until it is over nobody else gets past here. */
+  holdAdministrators(): Promise<void>
   findByIdentifier(identifier: Identifier): Promise<User | null>
   /** @param network as `networkOf` gives it */
   findForLogin(identifier: Identifier, network: string): Promise<LoginRecord | null>

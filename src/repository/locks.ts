@@ -12,4 +12,6 @@ export const locks = {
   sweep: `${ours}, 3`,
   /** Sealing the audit trail. */
   seal: `${ours}, 4`,
+  /** Taking from somebody what makes an administrator. */
+  administrators: `${ours}, 5`,
 } as const

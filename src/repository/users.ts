@@ -2,6 +2,7 @@ import type { Identifier, LoginRecord, Users } from '../domain/ports.js'
 import { effectiveEpoch, lowestEpochOf } from './epoch.js'
 import { DatabaseFailure } from './failures.js'
 import { idToFind } from './inputs.js'
+import { locks } from './locks.js'
 import type { Queryable } from './pool.js'
 import { toUser, userColumns, type UserRow } from './user-row.js'
 
@@ -98,6 +99,10 @@ export function createUsers(database: Queryable): Users {
 
     // What refers to the row, such as a new session's audit, need not wait.
     hold: (id) => one(null, `${selectUser('u.id = $1')} FOR NO KEY UPDATE OF u`, [idToFind(id)]),
+
+    async holdAdministrators() {
+      await database.query(null, `SELECT pg_advisory_xact_lock(${locks.administrators})`, [])
+    },
 
     findByIdentifier: ({ by, canonical }) => one(null, selectUser(byIdentifier[by]), [canonical]),
 

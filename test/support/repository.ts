@@ -90,14 +90,14 @@ export async function repeat(count: number, act: () => Promise<unknown>): Promis
   for (let done = 0; done < count; done += 1) await act()
 }
 
-/** Resolves when some statement in the pool's database waits for a lock. */
-export async function untilSomebodyWaits(pool: Pool): Promise<void> {
+/** Resolves when so many statements in the pool's database wait for a lock. */
+export async function untilSomebodyWaits(pool: Pool, howMany = 1): Promise<void> {
   const giveUpAt = Date.now() + 10_000
   for (;;) {
     const { rowCount } = await pool.query(
       "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
     )
-    if (rowCount) return
+    if ((rowCount ?? 0) >= howMany) return
     if (Date.now() > giveUpAt) throw new Error('nobody waits for a lock')
   }
 }

@@ -3,6 +3,7 @@ import { lastEvent } from '../../support/clients.js'
 import { codeOf, logIn, newApiKey, password, refresh, send, somebody, type Answer, type Call, type Person } from '../../support/account.js'
 import { dataOf, newAdmin, nobody, problem } from '../../support/admin.js'
 import { startTestApp } from '../../support/app.js'
+import { untilSomebodyWaits } from '../../support/repository.js'
 
 const node = await startTestApp(t)
 const admin = await newAdmin(node)
@@ -247,6 +248,23 @@ await t.test('nobody locks themselves out: 409, and says where it is done', asyn
   t.match(await ask({ path: pathOf(admin) }), { status: 200, body: { data: { username: admin.username, role: 'admin', status: 'active' } } })
   t.equal((await ask({ method: 'POST', path: pathOf(admin, '/unlock') })).status, 204)
   t.equal((await ask({ method: 'PATCH', path: pathOf(admin), body: { role: 'admin', status: 'active' } })).status, 200, 'what is so already is no change')
+})
+
+await t.test('two administrators who take away each other’s rights at once: one of them is left', async (t) => {
+  const ways: Omit<Call, 'path'>[] = [{ method: 'DELETE' }, { method: 'PATCH', body: { status: 'suspended' } }, { method: 'PATCH', body: { role: 'user' } }]
+  for (const way of ways) {
+    const [one, other] = [await newAdmin(node), await newAdmin(node)]
+    // Both have shown who they are before either of them is done.
+    const held = await node.database.client()
+    await held.query('BEGIN')
+    await held.query('SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE', [[one.id, other.id]])
+    const answers = Promise.all([ask({ ...way, path: pathOf(other), token: one.token }), ask({ ...way, path: pathOf(one), token: other.token })])
+    await untilSomebodyWaits(node.core.pool, 2)
+    await held.query('COMMIT')
+    const [done, refused] = (await answers).sort((a, b) => a.status - b.status)
+    t.equal(done.status, way.method === 'DELETE' ? 204 : 200)
+    t.match(refused, problem(403, 'you are no administrator any more'))
+  }
 })
 
 await t.test('what a key does is told of the key', async (t) => {
