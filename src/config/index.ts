@@ -185,13 +185,32 @@ function assemble(read: Reader): Config {
   return { ...config, warnings: warningsOf(config) }
 }
 
-function warningsOf({ publicUrl, hashConcurrency, threadPoolSize }: Config): string[] {
+function warningsOf({ publicUrl, trustProxy, cookieDomain, hashConcurrency, threadPoolSize }: Config): string[] {
   const warnings = []
   if (!publicUrl.isHttps && !publicUrl.isLoopback) warnings.push(`PUBLIC_URL ${publicUrl.href} is http and not loopback: tokens and cookies travel in the clear; put https in front`)
+  for (const range of (trustProxy ?? []).filter(isMuchOfTheInternet)) {
+    warnings.push(`TRUST_PROXY ${range} is much of the internet: whoever calls from there says which address is counted; name your proxies`)
+  }
+  if (cookieDomain !== null && !isAtOrAbove(cookieDomain, new URL(publicUrl.href).hostname)) {
+    warnings.push(`COOKIE_DOMAIN ${cookieDomain} is neither the host of PUBLIC_URL ${publicUrl.href} nor a domain above it: browsers drop such cookies`)
+  }
   if (hashConcurrency >= threadPoolSize) {
     warnings.push(`HASH_CONCURRENCY is ${hashConcurrency}, and Node has ${threadPoolSize} threads for hashes and for names of hosts: set UV_THREADPOOL_SIZE higher than HASH_CONCURRENCY`)
   }
   return warnings
+}
+
+/** More than the largest ranges that anybody has for themselves (10.0.0.0/8, fc00::/7). IPv4 may stand in IPv6. */
+function isMuchOfTheInternet(range: string): boolean {
+  const [address = '', prefix] = range.split('/')
+  const fewestBits = isIP(address) === 4 ? 8 : /^::ffff:/i.test(address) ? 104 : 7
+  return prefix !== undefined && Number(prefix) < fewestBits
+}
+
+/** Domain matching (RFC 6265 §5.1.3). An address has nothing above it. */
+function isAtOrAbove(domain: string, host: string): boolean {
+  const name = domain.replace(/^\./, '').toLowerCase()
+  return host === name || (isIP(host) === 0 && host.endsWith(`.${name}`))
 }
 
 function refuseContradictions(config: Config): void {

@@ -142,14 +142,14 @@ function isAddressOrRange(value: string): boolean {
   const [address = '', prefix, ...rest] = value.split('/')
   const family = isIP(address)
   if (family === 0 || rest.length > 0) return false
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
+  return prefix === undefined || (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
 }
 
-/** A number of hops is refused on purpose: whoever adds a hop would choose the address that is counted. */
+/** A number of hops is refused on purpose: whoever adds a hop would choose the address that is counted. So is everybody (`/0`). */
 export const addressList = (description: string): Setting<readonly string[] | null> =>
   optional(description, {}, (value): Parsed<readonly string[]> => {
     const addresses = items(value)
-    return addresses.length > 0 && addresses.every(isAddressOrRange) ? { value: addresses } : { expected: 'IP addresses or CIDRs, separated by commas' }
+    return addresses.length > 0 && addresses.every(isAddressOrRange) ? { value: addresses } : { expected: 'IP addresses or CIDRs from /1 on, separated by commas' }
   })
 
 export const originList = (description: string): Setting<readonly string[] | null> =>

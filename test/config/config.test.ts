@@ -127,7 +127,7 @@ const malformed: Record<string, string[]> = {
   MASTER_SECRET: ['short', 'x'.repeat(31)],
   MASTER_SECRET_PREVIOUS: ['x'.repeat(31)],
   REDIS_URL: ['cache:6379', 'http://cache'],
-  TRUST_PROXY: ['1', 'true', '10.0.0.0/33', '::1/129', 'proxy.local', '10.0.0.1/8/8', ',', '10.0.0.0/'],
+  TRUST_PROXY: ['1', 'true', '*', '0.0.0.0/0', '::/0', '127.0.0.1,::ffff:0:0/0', '10.0.0.0/08', '10.0.0.0/33', '::1/129', 'proxy.local', '10.0.0.1/8/8', ',', '10.0.0.0/'],
   DIALECTS: ['none', 'oauth', 'pin,nope', ','],
   SIGNING_ALG: ['HS256', 'es256', 'none'],
   SIGNING_KEY_ROTATION_DAYS: ['0', '3651'],
@@ -252,6 +252,17 @@ void t.test('the public address follows HOST and PORT, and http in the open is w
   t.match(readConfig({ ...oneHash, PUBLIC_URL: 'http://id.example.com' }).warnings, [/^PUBLIC_URL http:\/\/id\.example\.com is http and not loopback/])
   t.match(readConfig({ HASH_CONCURRENCY: '4' }).warnings, [/^HASH_CONCURRENCY is 4, and Node has 4 threads .* set UV_THREADPOOL_SIZE higher/])
   t.strictSame(readConfig({ HASH_CONCURRENCY: '4', UV_THREADPOOL_SIZE: '5' }).warnings, [])
+  t.end()
+})
+
+void t.test('what is allowed and hardly meant is warned of', (t) => {
+  const base = { HASH_CONCURRENCY: '1', PUBLIC_URL: 'https://id.example.com' }
+  const warnings = (environment: Environment) => readConfig({ ...base, ...environment }).warnings
+  for (const range of ['0.0.0.0/1', '128.0.0.0/7', '::ffff:0:0/96', '2000::/3']) t.match(warnings({ TRUST_PROXY: `10.0.0.1,${range}` }), [new RegExp(`^TRUST_PROXY ${range} is much of the internet`)])
+  t.strictSame(warnings({ TRUST_PROXY: '10.0.0.0/8,fc00::/7,::ffff:10.0.0.0/104,192.0.2.1,2001:db8::1' }), [])
+  for (const domain of ['other.com', 'le.com', 'a.id.example.com', '127.0.0.1']) t.match(warnings({ COOKIE_DOMAIN: domain }), [/^COOKIE_DOMAIN .* is neither the host of PUBLIC_URL https:\/\/id\.example\.com nor a domain above it/], domain)
+  for (const domain of ['id.example.com', 'example.com', '.example.com', 'EXAMPLE.com']) t.strictSame(warnings({ COOKIE_DOMAIN: domain }), [], domain)
+  t.match(warnings({ COOKIE_DOMAIN: '0.0.1', PUBLIC_URL: 'https://127.0.0.1' }), [/^COOKIE_DOMAIN 0\.0\.1 /])
   t.end()
 })
 
