@@ -18,7 +18,7 @@ export function acceptForms(scope: FastifyInstance): void {
 }
 
 /** @throws AuthError malformed */
-export function parseForm(bytes: Uint8Array): Record<string, string> {
+function parseForm(bytes: Uint8Array): Record<string, string> {
   const fields = new Map<string, string>()
   for (const pair of decode(bytes).split('&')) {
     if (pair === '') continue

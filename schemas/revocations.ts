@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 
-export const longestWaitMs = 30_000
+const longestWaitMs = 30_000
 
 export const RevocationsQuery = Type.Object({
   cursor: Type.Optional(Type.String({ maxLength: 100, description: 'Where the last answer said to go on. Without one: from the beginning.' })),

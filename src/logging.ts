@@ -37,7 +37,7 @@ const deepestCause = 4
 const dataException = /^22[0-9A-Z]{3}$/
 
 /** What a log may tell of an error. Other members, such as the `detail` of a database error, hold values. */
-export function describeError(error: unknown, depth = 0): LoggedError {
+function describeError(error: unknown, depth = 0): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: typeof error === 'string' ? error : '', stack: '' }
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
   const quotesValues = code !== undefined && dataException.test(code)

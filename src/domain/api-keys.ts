@@ -13,11 +13,10 @@ const randomLetters = 32
 const checksumLetters = 6
 const shape = new RegExp(`^${prefix}[0-9A-Za-z]{${randomLetters + checksumLetters}}$`)
 
-export const longestKeyName = 100
+const longestKeyName = 100
 export const keysPerUser = 100
 /** A rolled key lives on for a day unless told otherwise, so that its holders can be given the new one. */
 export const defaultOverlapSeconds = 86_400
-export const longestOverlapSeconds = 30 * 86_400
 
 function checksum(body: string): string {
   let number = createHash('sha256').update(body).digest().readUIntBE(0, 6)

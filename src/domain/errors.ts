@@ -29,18 +29,15 @@ export const authErrorCodes = [
 export type AuthErrorCode = (typeof authErrorCodes)[number]
 
 /** What the OAuth endpoints say instead, where they have a word of their own (RFC 6749 §5.2, RFC 6750 §3.1). */
-export const oauthErrorCodes = [
-  'invalid_request',
-  'invalid_client',
-  'invalid_grant',
-  'unauthorized_client',
-  'unsupported_grant_type',
-  'unsupported_token_type',
-  'invalid_scope',
-  'insufficient_scope',
-] as const
-
-export type OAuthErrorCode = (typeof oauthErrorCodes)[number]
+export type OAuthErrorCode =
+  | 'invalid_request'
+  | 'invalid_client'
+  | 'invalid_grant'
+  | 'unauthorized_client'
+  | 'unsupported_grant_type'
+  | 'unsupported_token_type'
+  | 'invalid_scope'
+  | 'insufficient_scope'
 
 export interface AuthErrorDetails {
   /** What is wrong and what to do, for the reader of a 400, 403 or 409. Never a secret, never a value that was sent. */

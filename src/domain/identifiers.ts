@@ -17,13 +17,13 @@ const invisible = /\p{Default_Ignorable_Code_Point}/u
 /** Code points, for names as for secrets. */
 export const codePoints = (text: string): number => Array.from(text).length
 
-export const longestIdentifier = 254
+const longestIdentifier = 254
 
 const isName = (pattern: RegExp, canonical: string): boolean =>
   pattern.test(canonical) && !invisible.test(canonical) && codePoints(canonical) <= longestIdentifier
 
 /** @returns null for what can be nobody's username */
-export function canonicalUsername(given: string): string | null {
+function canonicalUsername(given: string): string | null {
   const canonical = foldName(given)
   return isName(usernamePattern, canonical) ? canonical : null
 }

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { deriveKeyEncryptionKey, seal, unseal, type KeyEncryptionKey } from './envelope.js'
 import type { KeyWrap, Repository, StoredDataKey } from './ports.js'
 
-export const dataKeyPurposes = ['refresh', 'pin_pepper', 'totp', 'log_hash', 'audit'] as const
+const dataKeyPurposes = ['refresh', 'pin_pepper', 'totp', 'log_hash', 'audit'] as const
 export type DataKeyPurpose = (typeof dataKeyPurposes)[number]
 
 export interface DataKey {

@@ -59,7 +59,7 @@ export const newRecoveryCodes = (): string[] =>
     return `${letters.slice(0, 5)}-${letters.slice(5)}`
   })
 
-export function normaliseRecoveryCode(given: string): string | null {
+function normaliseRecoveryCode(given: string): string | null {
   const code = given.toLowerCase().replace(/[\s-]/g, '')
   return recoveryCodePattern.test(code) ? code : null
 }

@@ -14,7 +14,7 @@ import { createDatabase, type Database } from './transaction.js'
 import { createUsers } from './users.js'
 
 export { databaseTime } from './database-time.js'
-export { createPool, type Pool, type PoolSettings } from './pool.js'
+export { createPool, type Pool } from './pool.js'
 export { createRevocationFeed, type RevocationFeed, type RevocationFeedOptions } from './revocation-feed.js'
 export { sweep, type SweepCounts } from './sweep.js'
 

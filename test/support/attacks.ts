@@ -137,7 +137,7 @@ export async function protectedCalls(node: TestApp): Promise<ProtectedCall[]> {
 }
 
 /** A call with an access token in each of the places where one may stand. */
-export function carried(call: ProtectedCall, token: string): { call: Prepared; headers: Headers; where: string }[] {
+function carried(call: ProtectedCall, token: string): { call: Prepared; headers: Headers; where: string }[] {
   return [
     { call, headers: { authorization: `Bearer ${token}` }, where: 'header' },
     ...(call.takesCookie ? [{ call, headers: { cookie: `accessToken=${token}` }, where: 'cookie' }] : []),

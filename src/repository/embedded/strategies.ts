@@ -33,7 +33,7 @@ export async function strategiesFor(dataDir: string): Promise<Strategy[]> {
   return [...asOwner, inUserNamespace(self, nobody), withCapabilities(nobody), asOtherUser(nobody)]
 }
 
-export const asSelf = (self: Owner): Strategy => ({
+const asSelf = (self: Owner): Strategy => ({
   name: 'as this user',
   owner: self,
   command: (program, args) => ({ file: program, args }),
