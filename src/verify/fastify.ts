@@ -39,6 +39,12 @@ const plugin: FastifyPluginCallback<VerifierOptions> = (fastify: FastifyInstance
   done()
 }
 
+/** Who calls, in a route behind `requireIdentity`. @throws VerificationError anywhere else */
+export function identityOf({ identity }: FastifyRequest): VerifiedIdentity {
+  if (identity === null) throw new VerificationError('missing', 'this route has no preHandler requireIdentity')
+  return identity
+}
+
 function credentialOf({ headers }: FastifyRequest): string {
   const { authorization } = headers
   const apiKey = headers['x-api-key']

@@ -14,11 +14,12 @@ export interface VerifierOptions {
   readonly maxLagMs?: number
   /**
    * Past that: `closed` (the default) refuses every token, `open` goes on without news, `introspect` asks tessera about each.
+   * About API keys it is asked in any case.
    */
   readonly whenStale?: WhenStale
   /** How long the answer about an API key may be believed. Milliseconds; by default 30,000. The feed drops it sooner. */
   readonly apiKeyCacheMs?: number
-  /** Told of everything that goes wrong in the background. */
+  /** Told of what goes wrong in the background; of a failure that repeats itself, once. */
   readonly onError?: (error: Error) => void
   /** For tests. */
   readonly fetch?: typeof fetch

@@ -62,6 +62,7 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
   let cursor = '0'
   let freshAsOf = -Infinity
   let stopped = false
+  let reported: string | null = null
   let announce: { resolve: () => void; reject: (error: Error) => void } | null = null
   const ready = new Promise<void>((resolve, reject) => {
     announce = { resolve, reject }
@@ -105,14 +106,22 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
     for (const [key, rule] of state.epochs) if (rule.expiresAtMs <= now()) state.epochs.delete(key)
   }
 
+  /** tessera may be away for hours, and is asked four times a second. */
+  function report(error: unknown): void {
+    const failure = error instanceof Error ? error : new Error('the feed of revocations failed')
+    if (failure.message !== reported) onError(failure)
+    reported = failure.message
+  }
+
   async function follow(): Promise<void> {
     while (!isStopped()) {
       try {
         await poll()
+        reported = null
         announce?.resolve()
       } catch (error) {
         if (isStopped()) return
-        onError(error instanceof Error ? error : new Error('the feed of revocations failed'))
+        report(error)
         await new Promise((resolve) => setTimeout(resolve, pauseAfterErrorMs))
       }
     }

@@ -1,7 +1,7 @@
 import { errors, jwtVerify, type JWTPayload } from 'jose'
 import { createApiKeyCheck } from './api-keys.js'
 import { followPublishedKeys } from './keys.js'
-import { VerificationError, type VerifiedIdentity, type VerifierOptions } from './options.js'
+import { VerificationError, type VerifiedIdentity, type VerifierCredential, type VerifierOptions } from './options.js'
 import { followRevocations, type TokenMarks } from './revocations.js'
 import { createTesseraClient, membersOf, unavailable } from './tessera-client.js'
 
@@ -26,9 +26,12 @@ const introspectionTimeoutMs = 2000
 
 /**
  * Offline by the JWKS, with the revocations that tessera's feed tells of.
+ * @throws TypeError for options with which nothing would ever be verified
  * @see RFC 9068 §4, RFC 8725
  */
-export function createVerifier(options: VerifierOptions): Verifier {
+export function createVerifier(given: VerifierOptions): Verifier {
+  const options = { ...given, issuer: readIssuer(given.issuer) }
+  requireCredential(options.credential)
   const { issuer, audience = issuer, maxLagMs = 2000, whenStale = 'closed', now = Date.now } = options
   const client = createTesseraClient(options)
   const onError = (error: unknown): void => options.onError?.(error instanceof Error ? error : new Error('the keys could not be read'))
@@ -93,6 +96,19 @@ export function createVerifier(options: VerifierOptions): Verifier {
       client.stop()
     },
   }
+}
+
+/** As tessera reads its PUBLIC_URL, which is the `iss` of its tokens. */
+function readIssuer(issuer: string): string {
+  if (!URL.canParse(issuer)) throw new TypeError('issuer must be the PUBLIC_URL of tessera')
+  const { origin, pathname } = new URL(issuer)
+  return (origin + pathname).replace(/\/+$/, '')
+}
+
+/** A variable of the environment that was not set is found out at the start, and not by refused requests. */
+function requireCredential(credential: VerifierCredential): void {
+  const parts: unknown[] = 'apiKey' in credential ? [credential.apiKey] : [credential.clientId, credential.clientSecret]
+  if (!parts.every((part) => typeof part === 'string' && part !== '')) throw new TypeError('credential must be an apiKey, or a clientId and its clientSecret')
 }
 
 function readClaims(payload: JWTPayload, nowMs: number): { marks: TokenMarks; identity: VerifiedIdentity } {

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { createVerifier } from '../../src/verify/index.js'
 import { followRevocations } from '../../src/verify/revocations.js'
 
 const expiresAt = new Date(Date.now() + 3_600_000).toISOString()
@@ -67,4 +68,51 @@ await t.test('a resync replaces what was known, and one that breaks off takes no
   t.strictSame(asked, ['0', '7', '2', '2'], 'it goes on from what it has understood')
   t.strictSame(seen, ['a dead, epochs below 3', 'b dead, epochs below 1', 'b dead, epochs below 1'])
   t.strictSame(errors, ['the feed of revocations is not what was expected'])
+})
+
+await t.test('of a failure that repeats itself the service is told once, and again after a success', async (t) => {
+  const answers = ['down', 'down', 'down', 'good', 'down', 'refused', 'refused', 'end']
+  const told: string[] = []
+  await new Promise<void>((resolve) => {
+    const getJson = (): Promise<unknown> => {
+      const answer = answers.shift()
+      if (answer === 'good') return Promise.resolve({ cursor: '1', resync: false, lag_ms: 0, waited_ms: 0, revocations: [] })
+      if (answer !== 'end') return Promise.reject(new Error(answer))
+      resolve()
+      return new Promise(() => undefined)
+    }
+    const following = followRevocations({ client: { getJson }, maxLagMs: 1000, onError: (error) => told.push(error.message), onApiKeyChanged: () => undefined, onKeysTold: () => undefined, now: () => Date.now() })
+    t.teardown(() => {
+      following.stop()
+    })
+  })
+  t.same(told, ['down', 'down', 'refused'])
+})
+
+await t.test('options with which nothing would ever be verified are refused at once', (t) => {
+  const issuer = 'https://id.example.com'
+  for (const credential of [{ apiKey: '' }, { clientId: '', clientSecret: 'x' }, { clientId: 'x', clientSecret: '' }]) t.throws(() => createVerifier({ issuer, credential }), TypeError)
+  t.throws(() => createVerifier({ issuer: 'id.example.com', credential: { apiKey: 'x' } }), TypeError)
+  t.end()
+})
+
+await t.test('tessera is found by its issuer however that is written', async (t) => {
+  const asked = new Set<string>()
+  for (const issuer of ['https://ID.example.com/base/', 'https://id.example.com:443/base//']) {
+    await new Promise<void>((resolve) => {
+      const verifier = createVerifier({
+        issuer,
+        credential: { apiKey: 'x' },
+        fetch: (url) => {
+          if (typeof url === 'string') asked.add(url)
+          resolve()
+          return Promise.resolve(Response.json({}))
+        },
+      })
+      t.teardown(() => {
+        verifier.close()
+      })
+    })
+  }
+  t.same([...asked], ['https://id.example.com/base/revocations?cursor=0&wait=0'])
 })
