@@ -1,4 +1,5 @@
 import type { FastifySchemaValidationError } from 'fastify'
+import { wordsOfPattern } from '../schemas/patterns.js'
 
 /**
  * Says in plain words what a schema found wrong: `name is required`, `pin must be at most 128 characters`.
@@ -32,6 +33,7 @@ const reasons: Readonly<Record<string, Reason>> = {
   exclusiveMinimum: (error) => mustBe(error, [`more than ${text(error.params.limit)}`]),
   exclusiveMaximum: (error) => mustBe(error, [`less than ${text(error.params.limit)}`]),
   format: (error) => mustBe(error, [formats[text(error.params.format)] ?? 'in another format']),
+  pattern: (error) => mustBe(error, [wordsOfPattern(text(error.params.pattern)) ?? 'in another form']),
   additionalProperties: (error) => `${memberOf(error)} has a member that is not known`,
 }
 

@@ -1,5 +1,6 @@
 import { Type, type TSchema } from '@sinclair/typebox'
 import { Nullable } from './common.js'
+import { matching } from './patterns.js'
 import { Problem, problems } from './problem.js'
 
 /** What every call may answer besides its own. */
@@ -27,11 +28,10 @@ const time = (description: string) => Type.String({ format: 'date-time', descrip
 const names = <const Name extends string>(values: readonly Name[], description: string) =>
   Type.Union(values.map((value) => Type.Literal(value)), { description })
 
-const id = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: 'How many, at most. Default: 50.' }))
-const IdCursor = Type.Optional(Type.String({ pattern: `^${id}$`, description: 'The `next_cursor` of the page before. Without one: the first page.' }))
+const IdCursor = Type.Optional(Type.String({ ...matching('id'), description: 'The `next_cursor` of the page before. Without one: the first page.' }))
 const NextCursor = Nullable(Type.String(), 'The cursor of the next page; null on the last one.')
-const UserId = (description: string) => Type.Optional(Type.String({ pattern: `^${id}$`, description }))
+const UserId = (description: string) => Type.Optional(Type.String({ ...matching('id'), description }))
 
 const Data = <Schema extends TSchema>(schema: Schema) => Type.Object({ data: schema })
 const List = <Schema extends TSchema>(schema: Schema, description: string) => Type.Object({ data: Type.Array(schema, { description }), next_cursor: NextCursor })
@@ -59,7 +59,7 @@ const UserOverview = Type.Object({
 })
 
 export const UsersQuery = Type.Object({
-  search: Type.Optional(Type.String({ minLength: 1, maxLength: 254, pattern: '^[^\\u0000]*$', description: 'What the username or the email begins with; upper and lower case are one.' })),
+  search: Type.Optional(Type.String({ minLength: 1, maxLength: 254, ...matching('withoutNul'), description: 'What the username or the email begins with; upper and lower case are one.' })),
   role: Type.Optional(Role),
   status: Type.Optional(Status),
   cursor: IdCursor,
@@ -113,9 +113,9 @@ export const SessionParams = Type.Object({ id: Type.String({ description: 'The i
 
 export const AuditQuery = Type.Object({
   user: UserId('Only what concerns the user with this id.'),
-  type: Type.Optional(Type.String({ maxLength: 50, pattern: '^[a-z_]+$', description: 'Only events of this type, such as `login_failed`.' })),
+  type: Type.Optional(Type.String({ maxLength: 50, description: 'Only events of this type, such as `login_failed`.' })),
   since: Type.Optional(Type.String({ format: 'date-time', description: 'Only events from this time on. RFC 3339.' })),
-  cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$', description: 'The `next_cursor` of the page before. Without one: the first page.' })),
+  cursor: Type.Optional(Type.String({ ...matching('eventId'), description: 'The `next_cursor` of the page before. Without one: the first page.' })),
   limit: Limit,
 })
 

@@ -6,6 +6,7 @@ const Failure = (description: string) => Type.Object({ error: Type.String() }, {
 /** What every route of the dialect may answer besides its own. */
 export const failures = {
   400: Failure('What is wrong with the request.'),
+  403: Failure('`Forbidden`: a foreign page asks, and the browser sent the cookie `accessToken` along.'),
   413: Failure('`Request body too large`'),
   415: Failure('`Unsupported media type`'),
   429: Failure('`Too many requests`: see `Retry-After`.'),

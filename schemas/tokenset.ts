@@ -6,6 +6,7 @@ const Failure = (description: string) =>
 
 /** What both routes may answer besides their own. */
 export const failures = {
+  403: Failure('`Forbidden`: a foreign page asks, and the browser sent the cookie `accessToken` along.'),
   413: Failure('`Payload Too Large`'),
   415: Failure('`Unsupported Media Type`'),
   429: Failure('`Too Many Requests`: see `Retry-After`.'),

@@ -19,7 +19,7 @@ export const audit: FastifyPluginCallbackTypebox = (app, _options, done) => {
 function typeOf(given: string | undefined): AuditEventType | null {
   if (given === undefined) return null
   const type = auditEventTypes.find((known) => known === given)
-  if (type === undefined) throw malformed('type is none of the types of events')
+  if (type === undefined) throw malformed(`type must be one of ${auditEventTypes.join(', ')}`)
   return type
 }
 

@@ -73,10 +73,14 @@ async function exportEvents(context: Context): Promise<Result> {
     await withArchive(context, 'service', (archive) => pipeline(sealedEvents(context, archive, onLine), process.stdout, { end: false }))
   } catch (error) {
     if (!isReaderGone(error)) throw error
+    context.say('The reader went before the end: to go on, --after the seq of the last line that it has.')
+    return streamed
   }
   context.say(`${count} events; to go on from here: --after ${last}`)
-  return { value: null, text: '', isStreamed: true }
+  return streamed
 }
+
+const streamed: Result = { value: null, text: '', isStreamed: true }
 
 /** `| head`: it has read enough. */
 const isReaderGone = (error: unknown): boolean => error instanceof Error && 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')
@@ -90,6 +94,8 @@ async function prune(context: Context): Promise<Result> {
 
 function endOfPruning({ read }: Context): Date {
   const [moment, ageSeconds] = [read(before), read(olderThan)]
+  // Nobody means that who does not mistype a year.
+  if (moment !== null && moment.getTime() > Date.now()) throw new CommandError('--before must not be in the future: it would delete the whole trail')
   if (moment !== null) return moment
   return new Date(Date.now() - (ageSeconds ?? 0) * 1000)
 }

@@ -100,6 +100,15 @@ await t.test('who asks without a credential is refused exactly where one is aske
   }
 })
 
+await t.test('what a foreign page has a browser send with its cookie is refused, and that is described', async (t) => {
+  for (const { name, method, path, operation } of operations.filter(({ method }) => method !== 'GET')) {
+    const response = await fetch(`${node.url}${path.replaceAll(/\{\w+\}/g, 'x')}`, { method, headers: { cookie: 'accessToken=x', origin: 'https://evil.example' } })
+    await response.text()
+    t.equal(response.status, 403, name)
+    t.ok(operation.responses['403'], name)
+  }
+})
+
 await t.test('a body is required exactly where something in it is', async (t) => {
   for (const { name, method, path, operation } of operations) {
     if (!operation.requestBody || path.startsWith('/auth/')) continue
