@@ -40,7 +40,7 @@ const plugin: FastifyPluginCallback<VerifierOptions> = (fastify: FastifyInstance
 }
 
 /** Who calls, in a route behind `requireIdentity`. @throws VerificationError anywhere else */
-export function identityOf({ identity }: FastifyRequest): VerifiedIdentity {
+export function identityOf({ identity }: Pick<FastifyRequest, 'identity'>): VerifiedIdentity {
   if (identity === null) throw new VerificationError('missing', 'this route has no preHandler requireIdentity')
   return identity
 }
