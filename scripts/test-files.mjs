@@ -4,7 +4,6 @@ import { spawn } from 'node:child_process'
 import { inspect } from 'node:util'
 import { Parser } from 'tap-parser'
 
-const filesAtOnce = 2
 /** What measures times, or takes all that the machine has, runs after the others and by itself. */
 const runsAlone = /\.alone\.test\.js$/
 /** What a file may take, unless it says `t.setTimeout`; generous, since slow machines are no failure. */
@@ -12,7 +11,7 @@ const secondsPerFile = 300
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Counts counted over all assertions
- * @typedef {{ cwd: string, env: NodeJS.ProcessEnv, signal: AbortSignal, proofs: import('./proofs.mjs').Proofs, canaries: import('./canaries.mjs').Canaries }} Surroundings
+ * @typedef {{ atOnce: number, cwd: string, env: NodeJS.ProcessEnv, signal: AbortSignal, proofs: import('./proofs.mjs').Proofs, canaries: import('./canaries.mjs').Canaries }} Surroundings
  */
 
 /**
@@ -29,7 +28,7 @@ export async function runTestFiles(files, surroundings) {
     }
   }
   const together = files.filter((file) => !runsAlone.test(file))
-  await Promise.all(Array.from({ length: filesAtOnce }, () => runAll(together)))
+  await Promise.all(Array.from({ length: surroundings.atOnce }, () => runAll(together)))
   await runAll(files.filter((file) => runsAlone.test(file)))
   return total
 }

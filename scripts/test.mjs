@@ -1,7 +1,7 @@
 // `npm test [-- test/x.test.ts test/folder …]`: compiles what changed, starts one embedded PostgreSQL with a migrated
 // template database for the whole run, and runs the compiled tests against it.
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import path from 'node:path'
 import { Canaries } from './canaries.mjs'
 import { compile, packageRoot } from './compile.mjs'
@@ -10,6 +10,8 @@ import { runTestFiles } from './test-files.mjs'
 
 /** Folders below test/ that runs of their own are for: what takes long, and what needs programs of the system. */
 const runsOfTheirOwn = { 'npm run test:faults': ['faults', 'races'], 'npm run test:system': ['system'] }
+/** Most files wait a while, for a timer or a process; those of the other runs take all of a machine with two cores. */
+const filesAtOnce = { usually: Math.min(4, availableParallelism() + 1), otherwise: 2 }
 const leftOutByDefault = Object.values(runsOfTheirOwn).flat()
 
 // A signal ends the tests; what is left to do here is to clean up after it.
@@ -24,6 +26,7 @@ const proofs = new Proofs()
 await compile({ development: true })
 const { counts, secrets } = await withDatabase(async ({ templateUrl, superuserUrl, canaries, log }) => ({
   counts: await runTestFiles(files, {
+    atOnce: filesAtOnce[nameOfRun(wanted) === usualRun ? 'usually' : 'otherwise'],
     cwd: packageRoot,
     env: { ...process.env, TESSERA_TEST_TEMPLATE_URL: templateUrl, TESSERA_TEST_SUPERUSER_URL: superuserUrl },
     signal: interruption.signal,

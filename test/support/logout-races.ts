@@ -67,15 +67,17 @@ export async function refreshAllAtOnce(t: Test, { app, nodes }: { readonly app: 
   const tookMs = performance.now() - startedAt
   t.strictSame(new Set(answers.map(({ status }) => status)), new Set([200]), 'every one is answered')
   t.equal(new Set(answers.map((answer) => clients.directus.tokensOf(answer).refreshToken)).size, 1, 'with one and the same successor')
-  const { rows } = await app.core.pool.query<object>('SELECT generation, revoked_at FROM sessions WHERE id = $1', [String(claimsOf(first.accessToken).sid)])
+  const database = await app.database.client()
+  const { rows } = await database.query<object>('SELECT generation, revoked_at FROM sessions WHERE id = $1', [String(claimsOf(first.accessToken).sid)])
   t.strictSame(rows.map((row) => ({ ...row })), [{ generation: 1, revoked_at: null }])
   t.equal((await rowChanges(app)) - changesBefore, 1, 'the row was changed once')
   t.comment(`${refreshes} refreshes with one token over ${nodes.length} nodes: ${Math.round(tookMs)} ms`)
 }
 
 /** What the trigger has counted. */
-async function rowChanges({ core }: RaceTrack['app']): Promise<number> {
-  const { rows: [row] } = await core.pool.query<{ changes: number }>('SELECT coalesce(sum(changes), 0)::int AS changes FROM session_changes')
+async function rowChanges({ database }: RaceTrack['app']): Promise<number> {
+  const client = await database.client()
+  const { rows: [row] } = await client.query<{ changes: number }>('SELECT coalesce(sum(changes), 0)::int AS changes FROM session_changes')
   return row?.changes ?? 0
 }
 

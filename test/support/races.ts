@@ -25,6 +25,7 @@ const run = (races: number, lane: (races: number) => Promise<void>): Promise<voi
 export async function raceForOneToken(t: Test, { app, nodes: [a, b] }: RaceTrack, races: number): Promise<void> {
   const wrong: string[] = []
   let won = 0
+  const database = await app.database.client()
   await run(races, async (racesHere) => {
     let tokens = await enter(app, 'directus', await newPerson(app))
     for (let generation = 1; generation <= racesHere; generation += 1) {
@@ -35,7 +36,7 @@ export async function raceForOneToken(t: Test, { app, nodes: [a, b] }: RaceTrack
       if (successors.size !== 1) wrong.push(`${successors.size} successors`)
       tokens = granted[0] ?? tokens
       won += 1
-      const { rows } = await app.core.pool.query<object>('SELECT generation, revoked_at FROM sessions WHERE id = $1', [sessionIdOf(tokens)])
+      const { rows } = await database.query<object>('SELECT generation, revoked_at FROM sessions WHERE id = $1', [sessionIdOf(tokens)])
       if (JSON.stringify(rows) !== JSON.stringify([{ generation, revoked_at: null }])) wrong.push(JSON.stringify(rows))
     }
   })
