@@ -19,7 +19,7 @@ export interface VerifierOptions {
   readonly whenStale?: WhenStale
   /** How long the answer about an API key may be believed. Milliseconds; by default 30,000. The feed drops it sooner. */
   readonly apiKeyCacheMs?: number
-  /** Told of what goes wrong in the background; of a failure that repeats itself, once. */
+  /** Told of what goes wrong in the background; of a failure that repeats itself, once. By default a warning of the process. */
   readonly onError?: (error: Error) => void
   /** For tests. */
   readonly fetch?: typeof fetch

@@ -34,7 +34,10 @@ export function createVerifier(given: VerifierOptions): Verifier {
   requireCredential(options.credential)
   const { issuer, audience = issuer, maxLagMs = 2000, whenStale = 'closed', now = Date.now } = options
   const client = createTesseraClient(options)
-  const onError = (error: unknown): void => options.onError?.(error instanceof Error ? error : new Error('the keys could not be read'))
+  const report = options.onError ?? warn
+  const onError = (error: unknown): void => {
+    report(error instanceof Error ? error : new Error('the keys could not be read'))
+  }
   const keys = followPublishedKeys({ url: `${(options.baseUrl ?? issuer).replace(/\/+$/, '')}/.well-known/jwks.json`, fetch: options.fetch ?? fetch, onError })
   const apiKeys = createApiKeyCheck(client, { cacheMs: options.apiKeyCacheMs ?? 30_000, now, isFresh: () => follower.lagMs() <= maxLagMs })
   const follower = followRevocations({
@@ -96,6 +99,11 @@ export function createVerifier(given: VerifierOptions): Verifier {
       client.stop()
     },
   }
+}
+
+/** Whoever waits for `ready` with a secret that was changed should see why it takes so long. */
+function warn({ message }: Error): void {
+  process.emitWarning(message, 'TesseraWarning')
 }
 
 /** As tessera reads its PUBLIC_URL, which is the `iss` of its tokens. */

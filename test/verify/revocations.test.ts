@@ -116,3 +116,13 @@ await t.test('tessera is found by its issuer however that is written', async (t)
   }
   t.same([...asked], ['https://id.example.com/base/revocations?cursor=0&wait=0'])
 })
+
+await t.test('a credential that tessera refuses is told, though nobody asked', async (t) => {
+  const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+  const fetch = () => Promise.resolve(new Response(null, { status: 401 }))
+  const verifier = createVerifier({ issuer: 'https://id.example.com', credential: { apiKey: 'sk_live_x' }, fetch })
+  t.teardown(() => {
+    verifier.close()
+  })
+  t.match(await warned, { name: 'TesseraWarning', message: 'tessera answered 401 to /revocations' })
+})
