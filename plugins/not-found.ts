@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify'
 import fp from 'fastify-plugin'
 import { AuthError } from '../src/domain/errors.js'
-import { pathOf } from './request-path.js'
+import { soughtPath } from './request-path.js'
 
 /** 404, or 405 with `Allow` where the path is known and only the method is not. Register it before the routes. */
 function notFoundPlugin(app: FastifyInstance, _options: object, done: () => void): void {
@@ -11,7 +11,7 @@ function notFoundPlugin(app: FastifyInstance, _options: object, done: () => void
   })
 
   function refusal(request: FastifyRequest): AuthError {
-    const path = pathOf(request.url)
+    const path = soughtPath(request.url)
     // OPTIONS is left out: the preflight route of CORS matches every path.
     const allow = [...methods].filter((method) => method !== 'OPTIONS' && knows(app, method, path))
     // A route that knows the method and finds nothing (a file that is not there) has said what there is to say.

@@ -11,6 +11,9 @@ export function pathOf(target: string): string {
   return (end === -1 ? path : path.slice(0, end)) || '/'
 }
 
+/** The path as the router reads it: `;` and escapes are part of it. */
+export const soughtPath = (target: string): string => target.replace(originOfTarget, '').replace(/[?#].*$/s, '') || '/'
+
 /** The query of a request target, without its question mark. */
 export function queryOf(target: string): string {
   const start = target.indexOf('?')

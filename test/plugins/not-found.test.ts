@@ -51,7 +51,7 @@ await t.test('case 61: a known path with another method: 405, and Allow says whi
 
 await t.test('an unknown path: 404 with any method', async (t) => {
   for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS', 'TRACE', 'PROPFIND', 'PURGE']) {
-    for (const target of ['/nope', '/things/7/nope', '/auth', '/AUTH/login', '//auth/login']) {
+    for (const target of ['/nope', '/things/7/nope', '/auth', '/AUTH/login', '//auth/login', '/auth/login;x', '/auth/login%3Bx', '/auth/login%3fx', '/auth/login%00']) {
       const answer = await ask(method, target)
       t.strictSame([answer.status, answer.allow], [404, undefined], `${method} ${target}`)
     }
