@@ -62,8 +62,11 @@ const retirementMarginSeconds = 60
 
 const lookUpEveryMs = 1000
 
-/** What a kid of ours looks like: the beginning of the hash of the public key, base64url. The database is asked about nothing else. */
+/** What a kid of ours looks like. The database is asked about nothing else. */
 const kidPattern = /^[\w-]{22}$/
+
+/** The beginning of the hash of the public key (DER), base64url. No hyphen at the start: a command would take it for an option. */
+export const kidOf = (publicKey: Buffer): string => createHash('sha256').update(publicKey).digest('base64url').slice(0, 22).replace(/^-/, '_')
 
 /** Who rotates when nobody does by hand. */
 const schedule: Actor = { kind: 'service', id: 'schedule' }
@@ -129,7 +132,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
 
   async function add(tx: Repository, signsAfterSeconds: number): Promise<string> {
     const { publicKey, privateKey } = await generators[options.alg]()
-    const kid = createHash('sha256').update(publicKey.export({ format: 'der', type: 'spki' })).digest('base64url').slice(0, 22)
+    const kid = kidOf(publicKey.export({ format: 'der', type: 'spki' }))
     await tx.keys.insertSigningKey({ kid, alg: options.alg, publicJwk: { ...publicJwkOf(publicKey, kid, options.alg) }, signsAfterSeconds })
     await tx.keys.insertWraps(keyring.wrap(kid, privateKey.export({ format: 'der', type: 'pkcs8' })))
     await tx.keys.notifyChange()

@@ -25,8 +25,8 @@ const run = (races: number, lane: (races: number) => Promise<void>): Promise<voi
 export async function raceForOneToken(t: Test, { app, nodes: [a, b] }: RaceTrack, races: number): Promise<void> {
   const wrong: string[] = []
   let won = 0
-  const database = await app.database.client()
   await run(races, async (racesHere) => {
+    const database = await app.database.client()
     let tokens = await enter(app, 'directus', await newPerson(app))
     for (let generation = 1; generation <= racesHere; generation += 1) {
       const answers = await Promise.all([a, b, a, b].map((node) => askAgain(() => clients.directus.refresh(node, tokens.refreshToken))))
