@@ -56,7 +56,7 @@ const cachedTokens = 10_000
 /** Signs and verifies access tokens with the keys of the service (RFC 7519, 9068, 8725). */
 async function accessTokenPlugin(fastify: FastifyInstance, options: AccessTokenOptions): Promise<void> {
   await fastify.register(jwt, {
-    secret: { private: publicKeyOf(options.signingKeys), public: publicKeyOf(options.signingKeys) },
+    secret: { public: publicKeyOf(options.signingKeys) },
     // Times are checked below, by the injected clock, and again at every hit of this cache.
     verify: { algorithms: ['ES256', 'EdDSA', 'RS256'], complete: true, cache: cachedTokens, ignoreExpiration: true, ignoreNotBefore: true, errorCacheTTL: 0 },
   })

@@ -1,3 +1,4 @@
+import { overviewOf } from '../domain/administration.js'
 import type { User } from '../domain/model.js'
 import * as operators from '../domain/operators.js'
 import type { CoreService } from '../domain/service.js'
@@ -37,16 +38,9 @@ async function list(context: Context): Promise<Result> {
 
 async function show(context: Context): Promise<Result> {
   const user = await userOf(context)
-  const { repository } = (await context.core()).service
-  const record = await repository.users.findForReauthentication(user.id, '')
-  const opened = {
-    hasPassword: record !== null && record.passwordHash !== null,
-    hasPin: record !== null && record.pin !== null,
-    tfaEnabled: record !== null && record.totp !== null,
-    sessions: await repository.sessions.countAlive(user.id),
-    apiKeys: (await repository.apiKeys.list(user.id)).length,
-  }
-  const more = [['password', opened.hasPassword], ['PIN', opened.hasPin], ['second factor', opened.tfaEnabled], ['sessions', opened.sessions], ['API keys', opened.apiKeys]] as const
+  const { hasPassword, hasPin, tfaEnabled, sessions, apiKeys } = await overviewOf((await context.core()).service, user)
+  const opened = { hasPassword, hasPin, tfaEnabled, sessions, apiKeys }
+  const more = [['password', hasPassword], ['PIN', hasPin], ['second factor', tfaEnabled], ['sessions', sessions], ['API keys', apiKeys]] as const
   return { value: { ...userValue(user), ...opened }, text: facts([...factsOf(user), ...more]) }
 }
 

@@ -144,7 +144,7 @@ function assemble(read: Reader): Config {
   const password = read(settings.DATABASE_PASSWORD)
   if (databaseUrl === null && password !== null) throw new ConfigError('DATABASE_PASSWORD is set without DATABASE_URL: set both or none')
   const trustProxy = read(settings.TRUST_PROXY)
-  const config: Config = {
+  const config: Omit<Config, 'warnings'> = {
     host,
     port: read(settings.PORT),
     publicUrl,
@@ -179,13 +179,12 @@ function assemble(read: Reader): Config {
     corsOrigins: read(settings.CORS_ORIGINS) ?? [],
     logLevel: read(settings.LOG_LEVEL),
     demoAllowed: databaseUrl === null && isLoopback(host) && publicUrl.isLoopback && trustProxy === null,
-    warnings: [],
   }
   refuseContradictions(config)
   return { ...config, warnings: warningsOf(config) }
 }
 
-function warningsOf({ publicUrl, trustProxy, cookieDomain, hashConcurrency, threadPoolSize }: Config): string[] {
+function warningsOf({ publicUrl, trustProxy, cookieDomain, hashConcurrency, threadPoolSize }: Omit<Config, 'warnings'>): string[] {
   const warnings = []
   if (!publicUrl.isHttps && !publicUrl.isLoopback) warnings.push(`PUBLIC_URL ${publicUrl.href} is http and not loopback: tokens and cookies travel in the clear; put https in front`)
   for (const range of (trustProxy ?? []).filter(isMuchOfTheInternet)) {
@@ -213,7 +212,7 @@ function isAtOrAbove(domain: string, host: string): boolean {
   return host === name || (isIP(host) === 0 && host.endsWith(`.${name}`))
 }
 
-function refuseContradictions(config: Config): void {
+function refuseContradictions(config: Omit<Config, 'warnings'>): void {
   const { memoryKiB, parallelism } = config.argon2
   if (config.databaseUrl === null && config.databaseListenUrl !== null) {
     throw new ConfigError('DATABASE_LISTEN_URL is set without DATABASE_URL: set both or none')

@@ -154,7 +154,7 @@ async function reportOf(service: CoreService, kid: string): Promise<SigningKeyRe
 }
 
 /** @throws AuthError not_found when the user went meanwhile */
-async function overviewOf({ repository }: CoreService, { id }: User): Promise<UserOverview> {
+export async function overviewOf({ repository }: CoreService, { id }: User): Promise<UserOverview> {
   const record = await repository.users.findForReauthentication(id, '')
   if (record === null) throw new AuthError('not_found', { reason: 'there is no such user' })
   return {
