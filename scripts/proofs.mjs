@@ -1,5 +1,5 @@
 // Which lines of the lists of attacks and of faults (test/proofs.mjs) the tests of a run have proved: a test whose title,
-// or that of a test around it, says `case 12:` or `fault 3:` counts for that line.
+// or that of a test around it, says `case 12:`, `fault 3:`, `[attack:slug]` or `[fault:slug]` counts for that line.
 import { attacks, faults } from '../test/proofs.mjs'
 
 /**
@@ -8,15 +8,18 @@ import { attacks, faults } from '../test/proofs.mjs'
  * @typedef {{ passed: number, failed: number, skipped: number, files: Set<string> }} Tally
  */
 
-const lists = { case: attacks, fault: faults }
-const inTitles = /\b(case|fault) (\d+):/g
+const inTitles = /\b(case|fault) (\d+):|\[(attack|fault):([a-z0-9-]+)\]/g
+
+/** @param {string} fullTitle @returns {Set<string>} `case 12`, `attack no-coercion` */
+const linesNamedIn = (fullTitle) =>
+  new Set(Array.from(fullTitle.matchAll(inTitles), ([, list, number, listOfSlug, slug]) => (slug ? `${listOfSlug} ${slug}` : `${list} ${number}`)))
 
 /** The run that proves a line, unless the line names another. */
 export const usualRun = 'npm test'
 
 /** What the tests of one run have proved. */
 export class Proofs {
-  /** @type {Map<string, Tally>} by `case 12` */
+  /** @type {Map<string, Tally>} by `case 12` or `attack no-coercion` */
   #tallies = new Map()
 
   /**
@@ -25,7 +28,7 @@ export class Proofs {
    * @param {string} file
    */
   note(fullTitle, outcome, file) {
-    for (const name of new Set(Array.from(fullTitle.matchAll(inTitles), ([, list, number]) => `${list} ${number}`))) {
+    for (const name of linesNamedIn(fullTitle)) {
       const tally = this.#tallies.get(name) ?? { passed: 0, failed: 0, skipped: 0, files: new Set() }
       tally[outcome] += 1
       tally.files.add(file)
@@ -46,7 +49,7 @@ export class Proofs {
       if (isDue && !isProved(tally)) missing.push(`${name} is proved by no test: ${text}`)
       if (tally === undefined && provedIn !== run && run !== usualRun) continue
       const absence = reason ?? (isDue ? 'NO TEST' : `in ${provedIn}`)
-      rows.push(`${name.padEnd(8)} ${text.padEnd(widestText)}  ${tally ? describe(tally) : absence}`)
+      rows.push(`${name.padEnd(widestName)} ${text.padEnd(widestText)}  ${tally ? describe(tally) : absence}`)
     }
     const known = new Set(allLines().map(({ name }) => name))
     missing.push(...[...this.#tallies.keys()].filter((name) => !known.has(name)).map((name) => `${name} is on no list`))
@@ -54,10 +57,14 @@ export class Proofs {
   }
 }
 
+const isNumber = (key) => /^\d+$/.test(key)
+
 /** @returns {(Line & { name: string })[]} */
 const allLines = () =>
-  Object.entries(lists).flatMap(([list, lines]) => Object.entries(lines).map(([number, line]) => ({ name: `${list} ${number}`, ...line })))
+  [['case', 'attack', attacks], ['fault', 'fault', faults]].flatMap(([byNumber, bySlug, lines]) =>
+    Object.entries(lines).map(([key, line]) => ({ name: `${isNumber(key) ? byNumber : bySlug} ${key}`, ...line })))
 
+const widestName = Math.max(...allLines().map(({ name }) => name.length))
 const widestText = Math.max(...allLines().map(({ text }) => text.length))
 
 /** A test that is skipped says why itself: a program that it needs is not installed. @param {Tally | undefined} tally */

@@ -1,6 +1,7 @@
-// The attacks and the faults that the service was built to stand, a line each. A test proves a line by its title: `case 12:`
-// for an attack, `fault 3:` for a fault (scripts/proofs.mjs). A run of everything fails for a line that no test proves,
-// unless a reason stands here.
+// The attacks and the faults that the service was built to stand, a line each. A test proves a line by its title: by a slug
+// at its end, `… [attack:key-minted-after-revocation]` or `… [fault:lock-held-by-a-stranger]`; for the lines that have a
+// number, `case 12:` or `fault 3:` at its beginning (scripts/proofs.mjs). A run of everything fails for a line that no test
+// proves, unless a reason stands here.
 
 /**
  * @typedef {object} Line
@@ -9,7 +10,7 @@
  * @property {string} [reason] why there is no test
  */
 
-/** @type {Record<number, Line>} */
+/** @type {Record<string, Line>} by number or slug */
 export const attacks = {
   1: { text: 'alg none, in any case, with no signature or an old one' },
   2: { text: 'HS256 keyed with our public key' },
@@ -78,11 +79,29 @@ export const attacks = {
   65: { text: "a user's token on operators' routes" },
   66: { text: 'an operator sets secrets, and reads none' },
   67: { text: 'what health and metrics reveal' },
+
+  // Authority that ended before the effect.
+
+  // Sessions, tokens and revocations that outlive what they should.
+
+  // OAuth, and what other people's libraries verify.
+
+  // One stranger's noise: connections and limits.
+
+  // One stranger's noise: guesses, hashes and clocks.
+
+  // Two readings of one request.
+
+  // Secrets and strangers on the machine.
+
+  // A machine that is not ours.
+
+  // Operators.
 }
 
 const long = 'npm run test:faults'
 
-/** @type {Record<number, Line>} */
+/** @type {Record<string, Line>} by number or slug */
 export const faults = {
   1: { text: 'PostgreSQL killed ten times in a storm of refreshes', in: long },
   2: { text: 'PostgreSQL killed ten times in a storm of logouts', in: long },
@@ -103,4 +122,10 @@ export const faults = {
   17: { text: 'a signing key rotated under load', in: long },
   18: { text: '1,000 tokens that expire at once', in: long },
   19: { text: 'a backup restored', in: long },
+
+  // Races with a revocation.
+
+  // Floods.
+
+  // The database and what stands before it.
 }
