@@ -35,8 +35,12 @@ Everything is set by environment variables, read once at the start. An empty val
 secrets: each may be given as \`NAME_FILE\` instead, the path of a file that holds it (a line break at its end does not count),
 and none of them is ever repeated in a message.
 
-A malformed value stops the start, with one line that names the variable and says what was expected. So does a name that begins
-like ours and is none of these: ${families.map((family) => `\`${family}…\``).join(', ')}.
+A malformed value stops the start, with one line that names the variable and says what was expected. So do control characters and
+blanks around a value. A file is read without a byte order mark, in UTF-8 or UTF-16.
+
+So does a name that is one or two letters away from a setting (\`DATABSE_URL\`, \`CORS_ORIGIN\`), and one that begins like ours and is
+none of these: ${families.map((family) => `\`${family}…\``).join(', ')}, \`«DIALECT»_…TTL\`. What Kubernetes writes for a service of such
+a name is left alone (\`DIRECTUS_SERVICE_HOST\`, \`…_SERVICE_PORT…\`, \`…_PORT\`, \`…_PORT_…\`).
 
 | name | meaning | accepted | default |
 | --- | --- | --- | --- |
@@ -48,6 +52,8 @@ What goes together, and is refused otherwise:
 - \`MASTER_SECRET_PREVIOUS\` needs \`MASTER_SECRET\`.
 - \`HOST\` as a wildcard (\`0.0.0.0\`, \`::\`) needs \`PUBLIC_URL\`.
 - \`COOKIE_SAMESITE=none\` needs an https \`PUBLIC_URL\`.
+- \`«DIALECT»_ACCESS_TTL\` is at most \`«DIALECT»_REFRESH_TTL\`.
+- \`SIGNING_KEY_MAX_AGE\` is shorter than \`SIGNING_KEY_ROTATION_DAYS\`.
 - \`ARGON2_MEMORY_KIB\` is at least 8 times \`ARGON2_PARALLELISM\`.
 `
 

@@ -95,6 +95,10 @@ export const attacks = {
   // Secrets and strangers on the machine.
 
   // A machine that is not ours.
+  'misspelled-setting': { text: 'a setting whose name has a slip of the keyboard' },
+  'variables-of-kubernetes': { text: 'variables that Kubernetes writes for other services' },
+  'control-character-in-a-setting': { text: 'a line end or a blank at the end of a setting' },
+  'byte-order-mark': { text: 'a byte order mark before a secret' },
 
   // Operators.
 }

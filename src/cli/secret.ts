@@ -6,7 +6,7 @@ const longestLineBytes = 64 * 1024
 const lineFeed = 0x0a
 
 /**
- * The first line of stdin, without its end. At a terminal it is asked for, and not shown.
+ * The first line of stdin, without its end and without a byte order mark. At a terminal it is asked for, and not shown.
  * @throws CommandError
  */
 export function readSecret(prompt: string): Promise<string> {
@@ -44,7 +44,7 @@ async function firstLine(stream: AsyncIterable<Buffer>): Promise<string> {
 
 function utf8(bytes: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     throw new CommandError('the password on stdin is not UTF-8')
   }

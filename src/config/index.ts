@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import path from 'node:path'
-import type { DialectName } from '../domain/model.js'
-import { families, foreignNames, settings } from './settings.js'
+import { dialectNames, type DialectName } from '../domain/model.js'
 import type { Rate, Setting } from './kinds.js'
+import { misspelledName } from './names.js'
+import { decodeText, withoutLastLineBreak } from './plain-text.js'
+import { settings } from './settings.js'
 
 export type { Rate } from './kinds.js'
 
@@ -83,58 +85,73 @@ export interface Config {
  * @throws ConfigError one line that names the variable and says what was expected
  */
 export function readConfig(environment: Environment): Config {
-  refuseUndeclaredNames(environment)
+  const misspelled = misspelledName(environment)
+  if (misspelled !== null) throw new ConfigError(misspelled)
   return Object.freeze(assemble(createReader(environment)))
 }
 
 const names = new Map<Setting<unknown>, string>(Object.entries(settings).map(([name, setting]) => [setting, name]))
-
-const isSecret = (name: string): boolean => Object.entries(settings).some(([known, setting]) => known === name && setting.secret)
-
-const isDeclared = (name: string): boolean =>
-  name in settings || foreignNames.includes(name) || (name.endsWith('_FILE') && isSecret(name.slice(0, -'_FILE'.length)))
-
-function refuseUndeclaredNames(environment: Environment): void {
-  const stranger = Object.keys(environment).find((name) => families.some((family) => name.startsWith(family)) && !isDeclared(name))
-  if (stranger === undefined) return
-  throw new ConfigError(`${stranger} is not a setting of tessera: correct the name or remove it (docs/configuration.md lists them all)`)
-}
 
 type Reader = <T>(setting: Setting<T>) => T
 
 function createReader(environment: Environment): Reader {
   return (setting) => {
     const name = names.get(setting) ?? ''
-    const text = readText(environment, name, setting.secret)
-    if (text === null) return setting.fallback
-    const parsed = setting.parse(text)
+    const given = readText(environment, name, setting.secret)
+    if (given === null) return setting.fallback
+    const parsed = flawOf(given, setting.verbatim) ?? setting.parse(given.text)
     if ('value' in parsed) return parsed.value
-    const given = setting.secret || holdsCredentials(text) ? '' : ` (it is ${JSON.stringify(text.slice(0, 80))})`
-    throw new ConfigError(`${name} must be ${parsed.expected}${given}`)
+    const shown = setting.secret || holdsCredentials(given.text) ? '' : ` (it is ${JSON.stringify(given.text.slice(0, 80))})`
+    throw new ConfigError(`${name} must be ${parsed.expected}${shown}`)
   }
+}
+
+interface Given {
+  readonly text: string
+  readonly isFromFile: boolean
+}
+
+/** A value from a file with line ends of another system, or copied with a blank, would be part of every token or URL, unseen. */
+function flawOf({ text, isFromFile }: Given, verbatim: boolean): { expected: string } | null {
+  if (verbatim && isFromFile) return null
+  if (/\p{Cc}/u.test(text)) return { expected: 'without control characters, such as a line break or a tab' }
+  return !verbatim && text.trim() !== text ? { expected: 'without blanks before and after it' } : null
 }
 
 /** A URL with a password in it, where none is expected. */
 const holdsCredentials = (text: string): boolean => /\/\/[^/]*@/.test(text)
 
 /** An empty value is none: compose files pass unset variables on like that. */
-function readText(environment: Environment, name: string, secret: boolean): string | null {
+function readText(environment: Environment, name: string, secret: boolean): Given | null {
   const valueOf = (variable: string): string | null => (environment[variable] === '' ? null : (environment[variable] ?? null))
   const direct = valueOf(name)
   const file = secret ? valueOf(`${name}_FILE`) : null
-  if (file === null) return direct
+  if (file === null) return direct === null ? null : { text: direct, isFromFile: false }
   if (direct !== null) throw new ConfigError(`${name} and ${name}_FILE are both set: keep one of them`)
-  return readSecretFile(`${name}_FILE`, file)
+  return { text: readSecretFile(`${name}_FILE`, file), isFromFile: true }
 }
 
 function readSecretFile(name: string, file: string): string {
+  const content = withoutLastLineBreak(textOf(readBytes(name, file)))
+  if (content === '') throw new ConfigError(`${name}: ${file} is empty`)
+  return content
+}
+
+function readBytes(name: string, file: string): Buffer {
   try {
-    const content = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
-    if (content !== '') return content
+    return readFileSync(file)
   } catch (error) {
     throw new ConfigError(`${name}: cannot read ${file} (${error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'})`)
   }
-  throw new ConfigError(`${name}: ${file} is empty`)
+}
+
+/** A secret of random bytes is read as it always was: read otherwise, it would no longer open what it has sealed. */
+function textOf(bytes: Buffer): string {
+  try {
+    return decodeText(bytes)
+  } catch {
+    return bytes.toString('utf8')
+  }
 }
 
 function assemble(read: Reader): Config {
@@ -228,6 +245,14 @@ function refuseContradictions(config: Omit<Config, 'warnings'>): void {
   }
   if (config.cookieSameSite === 'none' && !config.publicUrl.isHttps) {
     throw new ConfigError('COOKIE_SAMESITE=none needs an https PUBLIC_URL: browsers drop such cookies otherwise')
+  }
+  for (const name of dialectNames) {
+    const { accessSeconds, refreshSeconds } = config.lifetimes[name]
+    const dialect = name.toUpperCase()
+    if (accessSeconds > refreshSeconds) throw new ConfigError(`${dialect}_ACCESS_TTL is longer than ${dialect}_REFRESH_TTL: an access token would outlive its session; shorten the one or lengthen the other`)
+  }
+  if (config.signingKeyRotationDays !== null && config.signingKeyMaxAgeSeconds >= config.signingKeyRotationDays * 86_400) {
+    throw new ConfigError('SIGNING_KEY_MAX_AGE is not shorter than SIGNING_KEY_ROTATION_DAYS: each key would be replaced before it signs; shorten the one or lengthen the other')
   }
   if (memoryKiB < 8 * parallelism) {
     throw new ConfigError('ARGON2_MEMORY_KIB must be at least 8 times ARGON2_PARALLELISM')

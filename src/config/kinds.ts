@@ -9,6 +9,8 @@ export interface Setting<T> {
   readonly shownDefault: string | null
   /** May come as `NAME_FILE`, and is never repeated in a message. */
   readonly secret: boolean
+  /** Every character of it counts, blanks at its ends too: a secret that is no URL. */
+  readonly verbatim: boolean
   /** @returns the value, or what was expected instead */
   parse(text: string): Parsed<T>
   readonly fallback: T
@@ -16,17 +18,18 @@ export interface Setting<T> {
 
 interface Options {
   secret?: boolean
+  verbatim?: boolean
   shownDefault?: string
 }
 
 type Parse<T> = (text: string) => Parsed<T>
 
 function required<T>(description: string, fallback: T, options: Options, parse: Parse<T>): Setting<T> {
-  return { description, fallback, parse, secret: options.secret ?? false, shownDefault: options.shownDefault ?? `\`${String(fallback)}\`` }
+  return { description, fallback, parse, secret: options.secret ?? false, verbatim: options.verbatim ?? false, shownDefault: options.shownDefault ?? `\`${String(fallback)}\`` }
 }
 
 function optional<T>(description: string, options: Options, parse: Parse<T>): Setting<T | null> {
-  return { description, fallback: null, parse, secret: options.secret ?? false, shownDefault: options.shownDefault ?? null }
+  return { description, fallback: null, parse, secret: options.secret ?? false, verbatim: options.verbatim ?? false, shownDefault: options.shownDefault ?? null }
 }
 
 const items = (text: string): string[] => text.split(',').map((item) => item.trim()).filter((item) => item !== '')
@@ -41,7 +44,7 @@ export function text(description: string, options: TextOptions & { fallback?: st
 
 /** A secret as text; its UTF-8 bytes count. */
 export function bytes(description: string, options: { min: number }): Setting<string | null> {
-  return optional(description, { secret: true }, (value): Parsed<string> =>
+  return optional(description, { secret: true, verbatim: true }, (value): Parsed<string> =>
     Buffer.byteLength(value) < options.min ? { expected: `at least ${options.min} bytes` } : { value })
 }
 

@@ -29,7 +29,7 @@ export const settings = {
   PORT: integer('The port to listen on.', { fallback: 9154, min: 0, max: 65_535 }),
   PUBLIC_URL: httpUrl('Where clients reach the service: issuer of tokens, path and `Secure` of cookies. The same for all nodes of a fleet. Required when `HOST` is a wildcard.', { shownDefault: 'http://«HOST»:«PORT»' }),
   DATABASE_URL: databaseUrl('PostgreSQL 15 or newer. Without it an embedded server runs in `DATA_DIR`.'),
-  DATABASE_PASSWORD: text('Replaces the password in `DATABASE_URL` and `DATABASE_LISTEN_URL`.', { secret: true }),
+  DATABASE_PASSWORD: text('Replaces the password in `DATABASE_URL` and `DATABASE_LISTEN_URL`.', { secret: true, verbatim: true }),
   DATABASE_LISTEN_URL: databaseUrl('A direct connection for LISTEN, where a transaction pooler stands in front of `DATABASE_URL`.', { shownDefault: '`DATABASE_URL`' }),
   MIGRATION_DATABASE_URL: databaseUrl('The same database, as the role that owns the schema: with it, migrations run as that role, and that of `DATABASE_URL` is given what the service needs and no more (docs/operations.md).', { shownDefault: '`DATABASE_LISTEN_URL`' }),
   DATABASE_POOL: integer('Connections a node holds at most, besides the one that listens.', { fallback: 10, min: 2, max: 200 }),
@@ -75,7 +75,7 @@ export const settings = {
 } as const satisfies Record<string, Setting<unknown>>
 
 /** Names that begin like this are ours: one that is not declared is a typing error, and stops the start. */
-export const families = ['REFRESH_', 'RATE_LIMIT', 'ARGON2_', 'HASH_', 'DIRECTUS_', 'TOKENSET_', 'MASTER_SECRET', 'SIGNING_', 'REVOCATION_', 'COOKIE_', 'MIGRATION_DATABASE']
+export const families = ['REFRESH_', 'RATE_LIMIT', 'ARGON2_', 'HASH_', 'DIRECTUS_', 'TOKENSET_', 'MASTER_SECRET', 'SIGNING_', 'REVOCATION_', 'COOKIE_', 'CORS_', 'MIGRATION_DATABASE']
 
 /** They begin like ours, and are others': the shell example of source 001 has its reader export `REFRESH_TOKEN`. */
 export const foreignNames: readonly string[] = ['REFRESH_TOKEN']

@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import t from 'tap'
+import { packageRoot } from '../../src/package-root.js'
 import { startTestApp } from '../support/app.js'
 
 await t.test('the service answers unknown paths with problem details', async (t) => {
@@ -26,4 +28,11 @@ await t.test('the master secret changes under two running nodes, and nobody is l
   const kid = first.core.service.keyring.current('refresh').kid
   t.same(third.core.service.keyring.find('refresh', kid)?.secret, first.core.service.keyring.current('refresh').secret)
   await t.rejects(startTestApp(t, { database: first.database }), { message: /^MASTER_SECRET does not open/ }, 'the old secret is worth nothing once the change is over')
+})
+
+await t.test('npm start passes the environment on as it is, and judges it', (t) => {
+  const { status, stderr } = spawnSync('npm', ['-s', 'start'], { cwd: packageRoot, encoding: 'utf8', env: { ...process.env, UV_THREADPOOL_SIZE: 'two' } })
+  t.equal(status, 1)
+  t.equal(stderr, 'tessera: UV_THREADPOOL_SIZE must be a whole number from 1 to 1024 (it is "two")\n')
+  t.end()
 })

@@ -51,6 +51,13 @@ void t.test('tessera user', async (t) => {
     t.equal(await users.findByIdentifier({ by: 'username', canonical: 'stdin4' }), null)
   })
 
+  await t.test('a byte order mark on stdin is no part of the password [attack:byte-order-mark]', async (t) => {
+    t.strictSame(done(await tessera(['user', 'create', '--username', 'marked', '--password-stdin'], { input: `\ufeff${password}\r\n` })), allDone)
+    t.equal(await fateOf(logIn(node, 'marked', password)), 'alive')
+    t.strictSame(done(await tessera(['user', 'set-password', '--username', 'marked', '--password-stdin'], { input: `\ufeffanother ${password}\n` })), allDone)
+    t.equal(await fateOf(logIn(node, 'marked', `another ${password}`)), 'alive')
+  })
+
   await t.test('a user without secrets is created, and the next step said', async (t) => {
     const run = await tessera(['user', 'create', '--username', 'bare'])
     t.match(run, { status: 0, stdout: /^id /, stderr: /^There is no password and no PIN yet/ })

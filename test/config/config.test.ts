@@ -62,7 +62,7 @@ const readings: Reading[] = [
   ['BEARER_ACCESS_TTL', '2h', (c) => c.lifetimes.bearer.accessSeconds, 7200],
   ['BEARER_REFRESH_TTL', '1d', (c) => c.lifetimes.bearer.refreshSeconds, 86_400],
   ['TOKENSET_ACCESS_TTL', '30m', (c) => c.lifetimes.tokenset.accessSeconds, 1800],
-  ['TOKENSET_REFRESH_TTL', '10s', (c) => c.lifetimes.tokenset.refreshSeconds, 10],
+  ['TOKENSET_REFRESH_TTL', '2h', (c) => c.lifetimes.tokenset.refreshSeconds, 7200],
   ['COOKIE_DOMAIN', 'example.com', (c) => c.cookieDomain, 'example.com'],
   ['COOKIE_SAMESITE', 'none', (c) => c.cookieSameSite, 'none', { PUBLIC_URL: 'https://id.example.com' }],
   ['ARGON2_MEMORY_KIB', '65536', (c) => c.argon2.memoryKiB, 65_536],
@@ -188,6 +188,43 @@ void t.test('a name that begins like ours and is not declared stops the start', 
   t.end()
 })
 
+void t.test('a name one or two letters from a setting stops the start, and says which is meant [attack:misspelled-setting]', (t) => {
+  const slips: [string, string][] = [
+    ['DATABSE_URL', 'DATABASE_URL'], ['DATABASE_URI', 'DATABASE_URL'], ['DATABASE_URLS', 'DATABASE_URL'], ['database_url', 'DATABASE_URL'],
+    ['CORS_ORIGIN', 'CORS_ORIGINS'], ['PUBLIC_URI', 'PUBLIC_URL'], ['PUBLICURL', 'PUBLIC_URL'], ['TRUSTED_PROXY', 'TRUST_PROXY'],
+    ['MASTER_SECRT', 'MASTER_SECRET'], ['MASTER_SECRET_FIL', 'MASTER_SECRET_FILE'], ['DATABASE_URL_FLIE', 'DATABASE_URL_FILE'], ['LOGLEVEL', 'LOG_LEVEL'],
+    ['DIALECT', 'DIALECTS'], ['PORTS', 'PORT'], ['HOSTS', 'HOST'],
+  ]
+  for (const [name, meant] of slips) t.match(refusal({ [name]: 'x' }), new RegExp(`^${name} is not a setting of tessera, and ${meant} is: `), name)
+  for (const name of ['BEARER_TTL', 'PIN_TTL', 'TOKENSET_TOKEN_TTL', 'CORS_ALLOWED_HEADERS']) t.match(refusal({ [name]: '1h' }), new RegExp(`^${name} is not a setting of tessera`), name)
+  for (const name of ['HOME', 'HOSTNAME', 'PATH', 'PWD', 'TERM', 'LANG', 'DATABASE_HOST', 'DATABASE_NAME', 'DATABASE_USER', 'PINENTRY', 'BEARER_TOKEN', 'npm_config_port']) {
+    t.equal(refusal({ [name]: 'x' }), 'accepted', name)
+  }
+  t.end()
+})
+
+void t.test('names that Kubernetes writes for a service next to us are no mistakes [attack:variables-of-kubernetes]', (t) => {
+  for (const service of ['DIRECTUS', 'TOKENSET', 'COOKIE_SHOP', 'DATABASE', 'REDIS', 'SIGNING', 'RATE_LIMIT', 'CORS_PROXY']) {
+    const written = ['SERVICE_HOST', 'SERVICE_PORT', 'SERVICE_PORT_HTTP', 'PORT', 'PORT_8055_TCP', 'PORT_8055_TCP_PROTO', 'PORT_8055_TCP_PORT', 'PORT_8055_TCP_ADDR', 'PORT_53_UDP_ADDR']
+    t.equal(refusal(Object.fromEntries(written.map((name) => [`${service}_${name}`, 'tcp://10.0.0.1:8055']))), 'accepted', service)
+  }
+  t.match(refusal({ DIRECTUS_SERVICE_HOSTS: 'x' }), /^DIRECTUS_SERVICE_HOSTS is not a setting/, 'the ends are exact')
+  t.end()
+})
+
+void t.test('control characters and surrounding blanks are refused by name [attack:control-character-in-a-setting]', (t) => {
+  const judged = new Set(Object.entries(settings).flatMap(([name, { verbatim }]) => (verbatim ? [] : [name])))
+  for (const [name, value, , , besides] of readings.filter(([name]) => judged.has(name))) {
+    for (const odd of [`${value}\r`, `${value}\n`, `\t${value}`, `${value} `, ` ${value}`, `${value}\u00a0`, `${value}\u0000`, `${value}\u0085`]) {
+      t.match(refusal({ ...besides, [name]: odd }), new RegExp(`^${name} must be without (control characters|blanks)`), `${name}=${JSON.stringify(odd)}`)
+    }
+  }
+  t.match(refusal({ AUDIENCE: 'x\r' }), /^AUDIENCE must be without control characters, such as a line break or a tab \(it is "x\\r"\)$/)
+  t.match(refusal({ ...withDatabase, MASTER_SECRET: `${secret}\r` }), /^MASTER_SECRET must be without control characters, such as a line break or a tab$/, 'a secret too, and it is not repeated')
+  t.equal(refusal({ ...withDatabase, DATABASE_PASSWORD: ' a password with blanks ' }), 'accepted', 'blanks of a password count')
+  t.end()
+})
+
 void t.test('what contradicts itself is refused', (t) => {
   const cases: [Environment, RegExp][] = [
     [{ DATABASE_URL: database }, /^MASTER_SECRET is required with DATABASE_URL/],
@@ -198,6 +235,10 @@ void t.test('what contradicts itself is refused', (t) => {
     [{ MASTER_SECRET_PREVIOUS: secret }, /^MASTER_SECRET_PREVIOUS is set without MASTER_SECRET/],
     [{ COOKIE_SAMESITE: 'none' }, /^COOKIE_SAMESITE=none needs an https PUBLIC_URL/],
     [{ ARGON2_PARALLELISM: '4', ARGON2_MEMORY_KIB: '31' }, /^ARGON2_MEMORY_KIB must be at least 8 times ARGON2_PARALLELISM/],
+    [{ PIN_ACCESS_TTL: '60d', PIN_REFRESH_TTL: '1d' }, /^PIN_ACCESS_TTL is longer than PIN_REFRESH_TTL/],
+    [{ TOKENSET_REFRESH_TTL: '59m' }, /^TOKENSET_ACCESS_TTL is longer than TOKENSET_REFRESH_TTL/],
+    [{ DIRECTUS_ACCESS_TTL: '31d' }, /^DIRECTUS_ACCESS_TTL is longer than DIRECTUS_REFRESH_TTL/],
+    [{ SIGNING_KEY_ROTATION_DAYS: '1', SIGNING_KEY_MAX_AGE: '1d' }, /^SIGNING_KEY_MAX_AGE is not shorter than SIGNING_KEY_ROTATION_DAYS/],
     [{ HOST: '0.0.0.0' }, /^PUBLIC_URL is required when HOST is 0\.0\.0\.0/],
     [{ HOST: '::' }, /^PUBLIC_URL is required when HOST is ::/],
     [{ HOST: 'not a host' }, /^HOST must be an address or a host name/],
@@ -225,6 +266,12 @@ void t.test('a secret may come from a file', async (t) => {
   t.match(refusal({ MASTER_SECRET_FILE: path.join(folder, 'none') }), /^MASTER_SECRET_FILE: cannot read .*\/none \(ENOENT\)$/)
   t.match(refusal({ MASTER_SECRET_FILE: folder }), /^MASTER_SECRET_FILE: cannot read .* \(EISDIR\)$/)
   t.match(refusal({ MASTER_SECRET_FILE: await file('empty', '\n') }), /^MASTER_SECRET_FILE: .*\/empty is empty$/)
+  const utf16 = Buffer.from(`\ufeff${secret}\r\n`, 'utf16le')
+  for (const [name, content] of [['utf-8', Buffer.from(`\ufeff${secret}\r\n`)], ['utf-16le', utf16], ['utf-16be', Buffer.from(utf16).swap16()]] as const) {
+    const marked = path.join(folder, name)
+    await writeFile(marked, content)
+    t.equal(readConfig({ MASTER_SECRET_FILE: marked }).masterSecret, secret, `a byte order mark of ${name} is no part of it`)
+  }
   const short = refusal({ MASTER_SECRET_FILE: await file('short', 'tr0ub4dor') })
   t.match(short, /^MASTER_SECRET must be at least 32 bytes$/)
 })
