@@ -48,6 +48,7 @@ import type { Core } from './core.js'
 import { createAdministration } from './domain/administration.js'
 import { createApiKeyVerifier, type ApiKeyVerifier } from './domain/api-keys.js'
 import { sealAudit } from './domain/audit-chain.js'
+import { foldStoredNames } from './domain/fold-names.js'
 import { createIdentity } from './domain/identity.js'
 import type { DialectName, Revocation } from './domain/model.js'
 import type { RevocationCheck } from './domain/ports.js'
@@ -212,6 +213,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
   await app.register(housekeeping, {
     chores: {
       'sweep what is over': () => sweep(core.pool),
+      'fold names of before': () => foldStoredNames(repository),
       'learn stored costs': async () => core.service.hasher.learnStoredCosts(await repository.credentials.storedCosts()),
     },
   })

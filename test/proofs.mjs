@@ -101,6 +101,9 @@ export const attacks = {
   'byte-order-mark': { text: 'a byte order mark before a secret' },
 
   // Operators.
+  'names-that-fold-to-one': { text: 'two names that a reader takes for one' },
+  'names-of-mixed-scripts': { text: 'a name of letters that pass for those of another script' },
+  'names-of-before': { text: 'names that were stored before names were folded' },
 }
 
 const long = 'npm run test:faults'

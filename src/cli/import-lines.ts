@@ -41,7 +41,7 @@ export function readLines(text: string): { lines: ImportLine[]; problems: LinePr
 }
 
 function claimNames(lineOfName: Map<string, number>, { username, email }: Handles, line: number): void {
-  const names = [username, email].flatMap((handle) => (handle === null ? [] : handle.canonical))
+  const names = [username, email].flatMap((handle) => (handle === null ? [] : handle.folded))
   const other = names.map((name) => lineOfName.get(name)).find((found) => found !== undefined)
   if (other !== undefined) throw new CommandError(`the username or email stands in line ${other} already`)
   for (const name of names) lineOfName.set(name, line)

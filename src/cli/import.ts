@@ -38,8 +38,8 @@ async function findTaken({ users }: Repository, lines: readonly ImportLine[]): P
   const found: LineProblem[] = []
   for (const { line, handles: { username, email } } of lines) {
     const isTaken =
-      (username !== null && (await users.findByIdentifier({ by: 'username', canonical: username.canonical })) !== null) ||
-      (email !== null && (await users.findByIdentifier({ by: 'email', canonical: email.canonical })) !== null)
+      (username !== null && (await users.findByIdentifier({ by: 'username', ...username })) !== null) ||
+      (email !== null && (await users.findByIdentifier({ by: 'email', ...email })) !== null)
     if (isTaken) found.push({ line, reason: taken })
   }
   return found

@@ -1,6 +1,6 @@
 import type { AuditEventType, StoredAuditEvent } from './audit.js'
 import { AuthError, malformed } from './errors.js'
-import { foldName } from './identifiers.js'
+import { foldName, lowerName } from './name-folding.js'
 import type { Operator, Role, Session, User, UserStatus } from './model.js'
 import type { NewAccount } from './new-accounts.js'
 import * as operators from './operators.js'
@@ -89,7 +89,7 @@ export function createAdministration(service: CoreService, signingKeys: SigningK
 
   return {
     async listUsers({ search, role, status, cursor, limit }) {
-      const prefix = search === null ? null : foldName(search)
+      const prefix = search === null ? null : { canonical: lowerName(search), folded: foldName(search) }
       const rows = await repository.users.list({ after: cursor, limit: limit + 1, prefix, role, status })
       return pageOf(rows, limit, ({ id }) => id)
     },

@@ -1,11 +1,7 @@
 import { malformed } from './errors.js'
-import type { Identifier } from './ports.js'
-
-/**
- * The one canonical rule for names, at creation and at login: NFKC, lower case, NFKC again (lower-casing can undo the first).
- * Full-width, composed and decomposed, upper and lower case forms are one name; what looks alike but is not is another name.
- */
-export const foldName = (given: string): string => given.normalize('NFKC').toLowerCase().normalize('NFKC')
+import { foldName, lowerName } from './name-folding.js'
+import { hasOneWriting } from './name-scripts.js'
+import type { Handle, Identifier } from './ports.js'
 
 /** Letters, marks, digits, and inside the name single spaces and . _ - + '. No @, no control character. */
 const usernamePattern = /^[\p{L}\p{M}\p{N}_.+'-]+( [\p{L}\p{M}\p{N}_.+'-]+)*$/u
@@ -24,41 +20,42 @@ const isName = (pattern: RegExp, canonical: string): boolean =>
 
 /** @returns null for what can be nobody's username */
 function canonicalUsername(given: string): string | null {
-  const canonical = foldName(given)
+  const canonical = lowerName(given)
   return isName(usernamePattern, canonical) ? canonical : null
 }
 
 /** @returns null for what can be nobody's address */
 export function canonicalEmail(given: string): string | null {
-  const canonical = foldName(given)
+  const canonical = lowerName(given)
   return isName(emailPattern, canonical) ? canonical : null
 }
 
 /** The sign as the canonical rule sees it: a keyboard for full-width letters has one of its own. */
-const hasAt = (given: string): boolean => foldName(given).includes('@')
+const hasAt = (given: string): boolean => lowerName(given).includes('@')
 
 /** What a login looks for. A name that cannot be is looked for as it stands, and found by nobody, in the same time. */
-export const usernameIdentifier = (given: string): Identifier => ({ by: 'username', canonical: canonicalUsername(given) ?? given })
-export const emailIdentifier = (given: string): Identifier => ({ by: 'email', canonical: canonicalEmail(given) ?? given })
+const identifier = (by: Identifier['by'], given: string, canonical: string | null): Identifier =>
+  canonical === null ? { by, canonical: given, folded: given } : { by, canonical, folded: foldName(given) }
+
+export const usernameIdentifier = (given: string): Identifier => identifier('username', given, canonicalUsername(given))
+export const emailIdentifier = (given: string): Identifier => identifier('email', given, canonicalEmail(given))
 export const usernameOrEmailIdentifier = (given: string): Identifier => (hasAt(given) ? emailIdentifier(given) : usernameIdentifier(given))
 
-/** Scripts whose letters pass for each other's: a new name keeps to one of them (Unicode TR 39, single script). */
-const confusableScripts = [/\p{Script=Latin}/u, /\p{Script=Cyrillic}/u, /\p{Script=Greek}/u, /\p{Script=Armenian}/u, /\p{Script=Cherokee}/u]
+const beginsWithMark = /^\p{M}/u
 
-/** @throws AuthError malformed */
-export function newUsername(given: string): { given: string; canonical: string } {
+/** Rules for names that are to be. A name of long ago keeps working. @throws AuthError malformed */
+export function newUsername(given: string): Handle {
   const canonical = canonicalUsername(given)
   if (hasAt(given)) throw malformed('username must not contain @: give an email address as email')
-  if (canonical === null) throw malformed("username may have letters, digits, . _ - + ' and single spaces inside, at most 254 characters")
-  if (confusableScripts.filter((script) => script.test(canonical)).length > 1) {
-    throw malformed('username must not mix letters of scripts that look alike')
-  }
-  return { given, canonical }
+  if (canonical === null || beginsWithMark.test(canonical)) throw malformed("username may have letters, digits, . _ - + ' and single spaces inside, at most 254 characters")
+  if (!hasOneWriting(canonical)) throw malformed('username must not mix letters of several scripts: write it in one')
+  return { given, canonical, folded: foldName(given) }
 }
 
 /** @throws AuthError malformed */
-export function newEmail(given: string): { given: string; canonical: string } {
+export function newEmail(given: string): Handle {
   const canonical = canonicalEmail(given)
   if (canonical === null) throw malformed('email must be an address such as jane@example.com, at most 254 characters')
-  return { given, canonical }
+  if (!canonical.split(/[@.]/).every(hasOneWriting)) throw malformed('email must not mix letters of several scripts in one word')
+  return { given, canonical, folded: foldName(given) }
 }

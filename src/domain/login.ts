@@ -46,8 +46,8 @@ export async function login(service: Service, attempt: LoginAttempt): Promise<Gr
 
 /** Strangers and known origins are counted apart, so that a stranger's guesses never lock the owner out. */
 async function counterOf(service: Service, attempt: LoginAttempt, record: LoginRecord | null): Promise<AttemptCounter> {
-  const { by, canonical } = attempt.identifier
-  if (record === null) return { subject: `unknown:${service.keyring.hmac('log_hash', `${by}:${canonical}`).toString('base64url')}`, origin: 'unknown' }
+  const { by, folded } = attempt.identifier
+  if (record === null) return { subject: `unknown:${service.keyring.hmac('log_hash', `${by}:${folded}`).toString('base64url')}`, origin: 'unknown' }
   const known = record.networkKnown || (await hasLiveCookie(service, attempt.refreshCookies, record.user.id))
   return { subject: record.user.id, origin: known ? 'known' : 'unknown' }
 }

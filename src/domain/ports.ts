@@ -43,16 +43,24 @@ export interface Repository {
   forOneRequest(): Repository
 }
 
-/** A handle in its canonical form (domain/identifiers.ts). */
+/** A name as it is looked up (domain/name-folding.ts). */
 export interface Identifier {
   readonly by: 'username' | 'email'
+  /** In lower case. A user of exactly this name is meant before any other. */
   readonly canonical: string
+  /** Folded: the name that nobody else may have. */
+  readonly folded: string
+}
+
+/** A username or an email address that somebody is given. */
+export interface Handle extends Omit<Identifier, 'by'> {
+  readonly given: string
 }
 
 export interface NewUser {
   readonly id: string
-  readonly username: { readonly given: string; readonly canonical: string } | null
-  readonly email: { readonly given: string; readonly canonical: string } | null
+  readonly username: Handle | null
+  readonly email: Handle | null
   readonly role: Role
 }
 
@@ -83,8 +91,8 @@ export interface ChangedNames extends Partial<Pick<NewUser, 'username' | 'email'
 export interface UserPage {
   readonly after: string | null
   readonly limit: number
-  /** What the username or the email begins with, in canonical form. */
-  readonly prefix?: string | null
+  /** What the username or the email begins with. */
+  readonly prefix?: Omit<Identifier, 'by'> | null
   readonly role?: Role | null
   readonly status?: UserStatus | null
 }
@@ -114,6 +122,10 @@ export interface Users {
   raiseGlobalEpoch(): Promise<number>
   delete(id: string): Promise<boolean>
   isEmpty(): Promise<boolean>
+  /** Users whose names were stored before names were folded, some at a time. */
+  listUnfolded(limit: number): Promise<Pick<User, 'id' | 'username' | 'email'>[]>
+  /** Notes the folded forms of names that were stored without. A form that another user has is left to that user. */
+  noteFolded(id: string, folded: { readonly username: string | null; readonly email: string | null }): Promise<void>
   rememberNetwork(id: string, network: string): Promise<void>
 }
 

@@ -19,12 +19,12 @@ interface LoginRow extends UserRow {
 
 const selectUser = (condition: string) => `SELECT ${userColumns} FROM users u WHERE ${condition}`
 
-const selectForLogin = (condition: string) => `
+const selectForLogin = (condition: string, network: string) => `
   SELECT ${userColumns},
     passwords.hash AS password_hash, pins.hash AS pin_hash, pins.pepper_kid, totp.secret AS totp_secret,
     EXISTS (
       SELECT 1 FROM known_origins k
-      WHERE k.user_id = u.id AND k.network = $2 AND k.last_login_at > tessera_now() - interval '${knownOriginDays} days'
+      WHERE k.user_id = u.id AND k.network = ${network} AND k.last_login_at > tessera_now() - interval '${knownOriginDays} days'
     ) AS network_known
   FROM users u
   LEFT JOIN passwords ON passwords.user_id = u.id
@@ -32,19 +32,28 @@ const selectForLogin = (condition: string) => `
   LEFT JOIN totp ON totp.user_id = u.id
   WHERE ${condition}`
 
+/** What no other user may have: what users_username_folded and users_email_folded index. */
+const foldedUsername = 'coalesce(u.username_folded, u.username_canonical)'
+const foldedEmail = 'coalesce(u.email_folded, u.email_canonical)'
+
+/** The user of exactly this name goes first: before names were folded, two users could have names that fold to one. */
 const byIdentifier = {
-  username: 'u.username_canonical = $1',
-  email: 'u.email_canonical = $1',
+  username: `(u.username_canonical = $1 OR ${foldedUsername} = $2) ORDER BY u.username_canonical = $1 DESC LIMIT 1`,
+  email: `(u.email_canonical = $1 OR ${foldedEmail} = $2) ORDER BY u.email_canonical = $1 DESC LIMIT 1`,
 } satisfies Record<Identifier['by'], string>
 
 const insert = `
-  INSERT INTO users (id, username, username_canonical, email, email_canonical, role)
-  VALUES ($1, $2, $3, $4, $5, $6)
+  INSERT INTO users (id, username, username_canonical, username_folded, email, email_canonical, email_folded, role)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
   ON CONFLICT DO NOTHING`
+
+/** Of plain ASCII the canonical form is the folded one, and says enough. */
+const foldedToStore = (handle: Omit<Identifier, 'by'> | null | undefined): string | null =>
+  handle && /\P{ASCII}/u.test(handle.canonical) ? handle.folded : null
 
 const list = `
   ${selectUser(`($1::uuid IS NULL OR u.id > $1)
-    AND ($3::text IS NULL OR u.username_canonical LIKE $3 OR u.email_canonical LIKE $3)
+    AND ($3::text IS NULL OR u.username_canonical LIKE $3 OR u.email_canonical LIKE $3 OR ${foldedUsername} LIKE $6 OR ${foldedEmail} LIKE $6)
     AND ($4::text IS NULL OR u.role = $4) AND ($5::text IS NULL OR u.status = $5)`)}
   ORDER BY u.id LIMIT $2`
 
@@ -54,10 +63,29 @@ const beginningWith = (prefix: string): string => `${prefix.replace(/[\\%_]/g, '
 const setNames = `
   UPDATE users SET
     username = CASE WHEN $7 THEN $2 ELSE username END, username_canonical = CASE WHEN $7 THEN $3 ELSE username_canonical END,
+    username_folded = CASE WHEN $7 THEN $9 ELSE username_folded END,
     email = CASE WHEN $8 THEN $4 ELSE email END, email_canonical = CASE WHEN $8 THEN $5 ELSE email_canonical END,
+    email_folded = CASE WHEN $8 THEN $10 ELSE email_folded END,
     email_verified = $6
-  WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id <> $1 AND (u.username_canonical = $3 OR u.email_canonical = $5))
+  WHERE id = $1 AND NOT EXISTS (
+    SELECT 1 FROM users u
+    WHERE u.id <> $1 AND (
+      u.username_canonical = $3 OR ${foldedUsername} = coalesce($9, $3) OR u.email_canonical = $5 OR ${foldedEmail} = coalesce($10, $5)
+    )
+  )
   RETURNING true AS changed`
+
+/** Exactly the condition of the index users_names_to_fold. */
+const isUnfolded = `
+  (username_folded IS NULL AND username_canonical ~ '[^[:ascii:]]')
+  OR (email_folded IS NULL AND email_canonical ~ '[^[:ascii:]]')`
+
+/** A name whose folded form somebody else has keeps its own, which nothing else folds to. */
+const noteFolded = `
+  UPDATE users m SET
+    username_folded = CASE WHEN EXISTS (SELECT 1 FROM users u WHERE u.id <> m.id AND ${foldedUsername} = $2) THEN username_canonical ELSE $2 END,
+    email_folded = CASE WHEN EXISTS (SELECT 1 FROM users u WHERE u.id <> m.id AND ${foldedEmail} = $3) THEN email_canonical ELSE $3 END
+  WHERE id = $1 AND (${isUnfolded})`
 
 /** The counters of failures refer to nothing, since strangers have some too: they go with their user here. */
 const remove = `
@@ -93,7 +121,7 @@ export function createUsers(database: Queryable): Users {
 
   return {
     insert: ({ id, username, email, role }) =>
-      changes(insert, [id, username?.given, username?.canonical, email?.given, email?.canonical, role]),
+      changes(insert, [id, username?.given, username?.canonical, foldedToStore(username), email?.given, email?.canonical, foldedToStore(email), role]),
 
     find: (id) => one('user_find', selectUser('u.id = $1'), [idToFind(id)]),
 
@@ -104,20 +132,20 @@ export function createUsers(database: Queryable): Users {
       await database.query(null, `SELECT pg_advisory_xact_lock(${locks.administrators})`, [])
     },
 
-    findByIdentifier: ({ by, canonical }) => one(null, selectUser(byIdentifier[by]), [canonical]),
+    findByIdentifier: ({ by, canonical, folded }) => one(null, selectUser(byIdentifier[by]), [canonical, folded]),
 
-    findForLogin: ({ by, canonical }, network) =>
-      oneForLogin(`login_by_${by}`, selectForLogin(byIdentifier[by]), [canonical, network]),
+    findForLogin: ({ by, canonical, folded }, network) =>
+      oneForLogin(`login_by_${by}`, selectForLogin(byIdentifier[by], '$3'), [canonical, folded, network]),
 
-    findForReauthentication: (id, network) => oneForLogin('login_by_id', selectForLogin('u.id = $1'), [idToFind(id), network]),
+    findForReauthentication: (id, network) => oneForLogin('login_by_id', selectForLogin('u.id = $1', '$2'), [idToFind(id), network]),
 
     async list({ after, limit, prefix = null, role = null, status = null }) {
-      const { rows } = await database.query<UserRow>(null, list, [after === null ? null : idToFind(after), limit, prefix && beginningWith(prefix), role, status])
+      const { rows } = await database.query<UserRow>(null, list, [after === null ? null : idToFind(after), limit, prefix && beginningWith(prefix.canonical), role, status, prefix && beginningWith(prefix.folded)])
       return rows.map(toUser)
     },
 
     setNames: async (id, { username, email, emailVerified }) => {
-      const values = [idToFind(id), username?.given, username?.canonical, email?.given, email?.canonical, emailVerified, username !== undefined, email !== undefined]
+      const values = [idToFind(id), username?.given, username?.canonical, email?.given, email?.canonical, emailVerified, username !== undefined, email !== undefined, foldedToStore(username), foldedToStore(email)]
       try {
         const { rows: [row] } = await database.query<{ changed: boolean }>(null, setNames, values)
         return row?.changed ?? false
@@ -161,6 +189,15 @@ export function createUsers(database: Queryable): Users {
         [],
       )
       return row?.empty ?? true
+    },
+
+    async listUnfolded(limit) {
+      const { rows } = await database.query<UserRow>(null, `SELECT ${userColumns} FROM users u WHERE ${isUnfolded} LIMIT $1`, [limit])
+      return rows.map(toUser)
+    },
+
+    async noteFolded(id, { username, email }) {
+      await database.query(null, noteFolded, [idToFind(id), username, email])
     },
 
     async rememberNetwork(id, network) {

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import type { DialectName } from '../../src/domain/model.js'
+import { foldStoredNames } from '../../src/domain/fold-names.js'
 import { createUser, setPinOf, setStatus, findUser } from '../../src/domain/operators.js'
 import { startTestApp, type TestApp } from '../support/app.js'
 import { faultOf } from '../support/attacks.js'
@@ -355,6 +356,44 @@ await t.test('case 37: one canonical rule, when an account is made and when some
     }
   }
   t.equal((await service.repository.sessions.listAlive((await findUser(service, { username: 'admin' })).id)).length, before)
+})
+
+await t.test('two names that a reader takes for one are one name, for who registers and who logs in [attack:names-that-fold-to-one]', async (t) => {
+  const create = (username: string) => createUser(service, { username, email: null, password: 'correct horse battery', pin: '471100', role: 'user' }, operator)
+  for (const [name, ...same] of [['ΟΔΟΣ', 'οδος', 'οδοσ'], ['Weiß', 'WEISS', 'weiss'], ['İbrahim', 'ibrahim', 'IBRAHIM', 'ı\u0307brahim'], ['fılız', 'FILIZ', 'filiz']] as const) {
+    const { id } = await create(name)
+    for (const other of same) {
+      await t.rejects(create(other), { code: 'conflict' }, other)
+      const answer = await knock(node, 'bearer', { username: other, password: 'correct horse battery' })
+      t.equal(claimsOf(clients.bearer.tokensOf(answer).accessToken).sub, id, other)
+    }
+  }
+  for (const mixed of ['аdmins', 'pаypal', 'αdmin', 'ꓮdmin']) await t.rejects(create(mixed), { code: 'malformed', message: /./ }, mixed)
+})
+
+await t.test('names that were stored before names were folded open the accounts that they opened [attack:names-of-before]', async (t) => {
+  const before = await startTestApp(t)
+  const create = (username: string, password: string) => before.createUser({ username, password })
+  const ids = { street: (await create('strasse', 'the password of strasse')).id, old: (await create('placeholder', 'the password of straße')).id, way: (await create('other', 'the password of οδος')).id, mixed: (await create('third', 'the password of аdmin')).id }
+  const store = (id: string, name: string) => before.core.pool.query('UPDATE users SET username = $2, username_canonical = $2, username_folded = NULL WHERE id = $1', [id, name])
+  await store(ids.old, 'straße')
+  await store(ids.way, 'οδος')
+  await store(ids.mixed, 'аdmin')
+  const subjectOf = async (username: string, password: string) => {
+    const answer = await knock(before, 'bearer', { username, password })
+    return answer.status === 200 ? claimsOf(clients.bearer.tokensOf(answer).accessToken).sub : answer.status
+  }
+  for (const when of ['before they are folded', 'after']) {
+    t.equal(await subjectOf('STRASSE', 'the password of strasse'), ids.street, when)
+    t.equal(await subjectOf('Straße', 'the password of straße'), ids.old, when)
+    t.equal(await subjectOf('strasse', 'the password of straße'), 401, when)
+    t.equal(await subjectOf('οδος', 'the password of οδος'), ids.way, when)
+    t.equal(await subjectOf('аdmin', 'the password of аdmin'), ids.mixed, when)
+    await foldStoredNames(before.core.service.repository)
+  }
+  t.equal(await subjectOf('ΟΔΟΣ', 'the password of οδος'), ids.way)
+  await t.rejects(createUser(before.core.service, { username: 'ΟΔΟΣ', email: null, password: 'correct horse battery', pin: null, role: 'user' }, operator), { code: 'conflict' })
+  t.strictSame(await before.core.service.repository.users.listUnfolded(10), [], 'every one is looked at once')
 })
 
 await t.test('case 37: an email follows the same rule', async (t) => {

@@ -17,7 +17,7 @@ void t.test('tessera user import', async (t) => {
   const folder = await mkdtemp(path.join(tmpdir(), 'tessera-import-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const { users } = node.core.service.repository
-  const userNamed = (canonical: string) => users.findByIdentifier({ by: 'username', canonical })
+  const userNamed = (canonical: string) => users.findByIdentifier({ by: 'username', canonical, folded: canonical })
   const countUsers = async () => (await users.list({ after: null, limit: 1000 })).length
 
   async function fileOf(name: string, lines: readonly unknown[]): Promise<string> {
@@ -41,7 +41,7 @@ void t.test('tessera user import', async (t) => {
     t.equal(await fateOf(logIn(node, 'one', '1234', 'pin')), 'alive')
     t.equal(await fateOf(logIn(node, 'two', 'a password from elsewhere')), 'alive')
     t.equal(await fateOf(logIn(node, 'two', hash)), 'invalid_credentials')
-    t.match(await users.findByIdentifier({ by: 'email', canonical: 'three@example.com' }), { username: null, role: 'user', status: 'suspended' })
+    t.match(await users.findByIdentifier({ by: 'email', canonical: 'three@example.com', folded: 'three@example.com' }), { username: null, role: 'user', status: 'suspended' })
     t.equal(await fateOf(logIn(node, 'three@example.com', password)), 'invalid_credentials')
   })
 

@@ -48,7 +48,7 @@ void t.test('tessera user', async (t) => {
     t.strictSame(await create('stdin4', Buffer.from([0xff, 0xfe, ...Buffer.from(password)])), failedWith('the password on stdin is not UTF-8'))
     t.strictSame(await create('stdin4', `${password}\0`), failedWith('password must not contain NUL'))
     t.strictSame(await create('stdin4', 'x'.repeat(200_000)), failedWith('the first line of stdin is too long for a password'))
-    t.equal(await users.findByIdentifier({ by: 'username', canonical: 'stdin4' }), null)
+    t.equal(await users.findByIdentifier({ by: 'username', canonical: 'stdin4', folded: 'stdin4' }), null)
   })
 
   await t.test('a byte order mark on stdin is no part of the password [attack:byte-order-mark]', async (t) => {
@@ -99,7 +99,7 @@ void t.test('tessera user', async (t) => {
     t.match(run.stdout, /^username +Ada$/m)
     t.match(run.stdout, /^password +yes\nPIN +yes\nsecond factor +no\nsessions +[1-9]\d*\nAPI keys +0$/m)
     t.notMatch(run.stdout, /argon2/)
-    const id = (await users.findByIdentifier({ by: 'username', canonical: 'ada' }))?.id ?? ''
+    const id = (await users.findByIdentifier({ by: 'username', canonical: 'ada', folded: 'ada' }))?.id ?? ''
     t.match(jsonOf(await tessera(['user', 'show', '--id', id, '--json'])), { id, username: 'Ada', hasPassword: true, hasPin: true, tfaEnabled: false, apiKeys: 0 })
     t.match(jsonOf(await tessera(['user', 'show', '--id', `user_${id}`, '--json'])), { id }, 'as the dialect bearer shows it')
   })

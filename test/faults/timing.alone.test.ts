@@ -44,7 +44,7 @@ const newName = (): Name => {
 async function newUser(withSecrets = true): Promise<Name> {
   const name = newName()
   const { id, username, email } = name
-  await repository.users.insert({ id, username: { given: username, canonical: username }, email: { given: email, canonical: email }, role: 'user' })
+  await repository.users.insert({ id, username: { given: username, canonical: username, folded: username }, email: { given: email, canonical: email, folded: email }, role: 'user' })
   if (withSecrets) await repository.credentials.setPassword(id, passwordHash)
   if (withSecrets) await repository.credentials.setPin(id, pin)
   return name

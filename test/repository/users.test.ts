@@ -4,7 +4,7 @@ import { createTestRepository, fakeHash, insertUser, malformedIds, newUser, open
 
 await t.test('a user is found by id, by username and by email, as it was given', async (t) => {
   const { repository: { users } } = await createTestRepository(t)
-  const email = { given: 'Jane.Doe@Example.com', canonical: 'jane.doe@example.com' }
+  const email = { given: 'Jane.Doe@Example.com', canonical: 'jane.doe@example.com', folded: 'jane.doe@example.com' }
   const user = newUser('Jane', { email, role: 'admin' })
   t.equal(await users.insert(user), true)
 
@@ -13,15 +13,15 @@ await t.test('a user is found by id, by username and by email, as it was given',
     id: user.id, username: 'Jane', email: 'Jane.Doe@Example.com', emailVerified: false, role: 'admin', status: 'active', epoch: 0,
   })
   t.ok(found && Math.abs(found.createdAt.getTime() - Date.now()) < 60_000)
-  t.same(await users.findByIdentifier({ by: 'username', canonical: 'jane' }), found)
-  t.same(await users.findByIdentifier({ by: 'email', canonical: 'jane.doe@example.com' }), found)
-  t.equal(await users.findByIdentifier({ by: 'email', canonical: 'jane' }), null)
-  t.equal(await users.findByIdentifier({ by: 'username', canonical: 'Jane' }), null, 'only the canonical form is compared')
+  t.same(await users.findByIdentifier({ by: 'username', canonical: 'jane', folded: 'jane' }), found)
+  t.same(await users.findByIdentifier({ by: 'email', canonical: 'jane.doe@example.com', folded: 'jane.doe@example.com' }), found)
+  t.equal(await users.findByIdentifier({ by: 'email', canonical: 'jane', folded: 'jane' }), null)
+  t.equal(await users.findByIdentifier({ by: 'username', canonical: 'Jane', folded: 'Jane' }), null, 'only the canonical form is compared')
 })
 
 await t.test('a username or an email that is taken is refused, in parallel too', async (t) => {
   const { repository: { users } } = await createTestRepository(t)
-  const email = { given: 'a@b.c', canonical: 'a@b.c' }
+  const email = { given: 'a@b.c', canonical: 'a@b.c', folded: 'a@b.c' }
   const inserted = await Promise.all(times(10, () => users.insert(newUser('one'))))
   t.equal(inserted.filter(Boolean).length, 1)
   t.equal(await users.insert(newUser('two', { email })), true)
@@ -44,8 +44,8 @@ await t.test('an id that is no uuid finds nobody and changes nothing', async (t)
 
 await t.test('a login gets the user and every stored secret at once', async (t) => {
   const { repository: { users, credentials }, repository } = await createTestRepository(t)
-  const { id } = await insertUser(repository, 'jane', { email: { given: 'j@x.y', canonical: 'j@x.y' } })
-  const identifier = { by: 'username', canonical: 'jane' } as const
+  const { id } = await insertUser(repository, 'jane', { email: { given: 'j@x.y', canonical: 'j@x.y', folded: 'j@x.y' } })
+  const identifier = { by: 'username', canonical: 'jane', folded: 'jane' } as const
   t.match(await users.findForLogin(identifier, '203.0.113.7'), {
     user: { id }, passwordHash: null, pin: null, totp: null, networkKnown: false,
   })
@@ -58,9 +58,9 @@ await t.test('a login gets the user and every stored secret at once', async (t) 
     user: { id }, passwordHash, pin: { hash: pinHash, pepperKid: 'pepper-1' }, totp: { sealedSecret: Buffer.from('sealed') },
   }
   t.match(await users.findForLogin(identifier, '203.0.113.7'), expected)
-  t.match(await users.findForLogin({ by: 'email', canonical: 'j@x.y' }, '203.0.113.7'), expected)
+  t.match(await users.findForLogin({ by: 'email', canonical: 'j@x.y', folded: 'j@x.y' }, '203.0.113.7'), expected)
   t.match(await users.findForReauthentication(id, '203.0.113.7'), expected)
-  t.equal(await users.findForLogin({ by: 'username', canonical: 'john' }, '203.0.113.7'), null)
+  t.equal(await users.findForLogin({ by: 'username', canonical: 'john', folded: 'john' }, '203.0.113.7'), null)
 })
 
 await t.test('a network counts as known for 30 days after the last login from it', async (t) => {

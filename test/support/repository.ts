@@ -46,7 +46,7 @@ export const malformedIds = ['', 'x', '42', `${unknownId} `, `{${unknownId}}`, "
 
 export const newUser = (username: string, changes: Partial<NewUser> = {}): NewUser => ({
   id: uuid(),
-  username: { given: username, canonical: username.toLowerCase() },
+  username: { given: username, canonical: username.toLowerCase(), folded: username.toLowerCase() },
   email: null,
   role: 'user',
   ...changes,

@@ -144,7 +144,7 @@ await t.test('a user without a password cannot confirm with one', async (t) => {
   const user = await node.createUser({ username: 'pinonly', pin: '0815' })
   const grant = await node.app.identity.login({
     dialect: node.app.dialectPolicies.pin,
-    identifier: { by: 'username', canonical: 'pinonly' },
+    identifier: { by: 'username', canonical: 'pinonly', folded: 'pinonly' },
     factor: 'pin',
     secret: '0815',
     otp: null,

@@ -8,7 +8,7 @@ const setPin = (token: string, pin: string, given = password) => send(node, { me
 const logInByPin = (from: TestApp, username: string, pin: string) =>
   from.app.identity.login({
     dialect: from.app.dialectPolicies.pin,
-    identifier: { by: 'username', canonical: username },
+    identifier: { by: 'username', canonical: username, folded: username },
     factor: 'pin',
     secret: pin,
     otp: null,
@@ -82,7 +82,7 @@ await t.test('a user without a username has no use for a PIN', async (t) => {
   await node.createUser({ email: 'nameless@example.com', password })
   const { accessToken } = await node.app.identity.login({
     dialect: node.app.dialectPolicies.directus,
-    identifier: { by: 'email', canonical: 'nameless@example.com' },
+    identifier: { by: 'email', canonical: 'nameless@example.com', folded: 'nameless@example.com' },
     factor: 'password',
     secret: password,
     otp: null,
