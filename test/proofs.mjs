@@ -103,6 +103,8 @@ export const attacks = {
   // Operators.
   'names-that-fold-to-one': { text: 'two names that a reader takes for one' },
   'names-of-mixed-scripts': { text: 'a name of letters that pass for those of another script' },
+  'hash-taken-for-a-password': { text: 'the hash of a password, given as the password' },
+  'import-of-another-kind': { text: 'a file of another kind, given to the import' },
   'names-of-before': { text: 'names that were stored before names were folded' },
 }
 

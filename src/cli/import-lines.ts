@@ -1,6 +1,7 @@
 import { roles, type Role, type UserStatus } from '../domain/model.js'
 import { requireAccount, type Handles, type NewAccount } from '../domain/new-accounts.js'
 import { CommandError, explain } from './errors.js'
+import { requireLines } from './import-shape.js'
 
 /** A line of the file that can become a user. */
 export interface ImportLine {
@@ -20,12 +21,16 @@ type Member = (typeof members)[number]
 
 const statuses = ['active', 'suspended'] as const satisfies readonly UserStatus[]
 
-/** Every line is judged; names that stand twice are found, in whatever spelling. Empty lines do not count. */
+/**
+ * Every line is judged; names that stand twice are found, in whatever spelling. Empty lines do not count.
+ * @throws CommandError for a file of another kind
+ */
 export function readLines(text: string): { lines: ImportLine[]; problems: LineProblem[] } {
   const lines: ImportLine[] = []
   const problems: LineProblem[] = []
   const lineOfName = new Map<string, number>()
-  for (const [index, content] of text.replace(/^\uFEFF/, '').split(/\r?\n/).entries()) {
+  requireLines(text, members)
+  for (const [index, content] of text.split(/\r?\n/).entries()) {
     if (content.trim() === '') continue
     const line = index + 1
     try {

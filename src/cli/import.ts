@@ -76,10 +76,23 @@ async function importLine(context: Context, { line, account }: ImportLine, repor
   }
 }
 
+const toldOfEach = 20
+
+/** A line a problem; of many that are alike the first ones, and how many more there are. --json tells them all. */
+function* told(problems: readonly LineProblem[]): Generator<string> {
+  const counts = new Map<string, number>()
+  for (const { line, reason } of problems) {
+    const count = (counts.get(reason) ?? 0) + 1
+    counts.set(reason, count)
+    if (count <= toldOfEach) yield `line ${line}: ${reason}`
+  }
+  for (const [reason, count] of counts) if (count > toldOfEach) yield `${count - toldOfEach} more lines: ${reason} (--json names them all)`
+}
+
 function toResult({ say }: Context, { imported, skipped, failed }: ImportReport): Result {
   const byLine = (a: { line: number }, b: { line: number }) => a.line - b.line
   failed.sort(byLine)
-  for (const { line, reason } of failed) say(`line ${line}: ${reason}`)
+  for (const line of told(failed)) say(line)
   if (failed.length > 0) say(imported.length === 0 ? 'Nothing was imported.' : 'Correct these lines and run the same again with --skip-existing.')
   const counts = [`${imported.length} imported`, ...(skipped.length > 0 ? [`${skipped.length} skipped`] : []), ...(failed.length > 0 ? [`${failed.length} failed`] : [])]
   return { value: { imported: imported.sort(byLine), skipped, failed }, text: counts.join(', '), failed: failed.length > 0 }

@@ -4,6 +4,7 @@ import { malformed } from './errors.js'
 import type { Fairness, HashQueue, Place } from './hash-queue.js'
 import { codePoints } from './identifiers.js'
 import type { Keyring } from './keyring.js'
+import { hashFormatOf } from './password-hashes.js'
 import type { StoredPin } from './ports.js'
 
 /** OWASP Password Storage Cheat Sheet: argon2id, m=19456 KiB, t=2, p=1. */
@@ -83,6 +84,9 @@ export const longestSecret = 128
 
 /** @throws AuthError malformed */
 export function requirePassword(password: string, member = 'password'): void {
+  // Its owner would be locked out, and the hash, which others hold, would open the account.
+  const format = hashFormatOf(password)
+  if (format !== null) throw malformed(`${member} is the hash of a password (${format}): give the password itself; tessera user import takes an argon2id hash as password_hash`)
   const length = codePoints(password)
   if (length < 8 || length > longestSecret) throw malformed(`${member} must have 8 to ${longestSecret} characters`)
   // No login takes it: strict JSON refuses it in any string.

@@ -96,6 +96,48 @@ void t.test('tessera user import', async (t) => {
     t.equal(await countUsers(), before)
   })
 
+  await t.test('a file of another kind is told in one line that names what it looks like [attack:import-of-another-kind]', async (t) => {
+    const people = Array.from({ length: 3000 }, (_, index) => ({ username: `person${index}`, password: hidden }))
+    const kinds: [string, string, RegExp][] = [
+      ['array', JSON.stringify(people), /the file is a JSON array: give one JSON object a line/],
+      ['pretty array', JSON.stringify(people, null, 2), /the file is a JSON array/],
+      ['broken array', `[\n${people.map((person) => JSON.stringify(person)).join(',\n')}`, /the file is a JSON array/],
+      ['empty array', '[]', /the file is a JSON array/],
+      ['pretty object', people.map((person) => JSON.stringify(person, null, 4)).join('\n'), /the file is JSON over several lines: give one JSON object a line/],
+      ['csv', `username,email,password\n${people.map(({ username }) => `${username},,${hidden}`).join('\n')}`, /the file is a table, such as CSV/],
+      ['excel', `"Name";"E-Mail";"Passwort"\r\n"jane";"jane@example.com";"${hidden}"\r\n`, /the file is a table, such as CSV/],
+      ['tsv', `email\tpassword\nx@example.com\t${hidden}\n`, /the file is a table, such as CSV/],
+      ['xml', `<?xml version="1.0"?>\n<users><user password="${hidden}"/></users>`, /the file is XML or HTML/],
+    ]
+    for (const [name, content, message] of kinds) {
+      const run = await tessera(['user', 'import', await fileOf(name, [content])])
+      t.match(run, { status: 1, stdout: '', stderr: message }, name)
+      t.equal(run.stderr.trimEnd().split('\n').length, 1, name)
+      t.notMatch(run.stderr, /tr0ub/, name)
+    }
+    const run = await tessera(['user', 'import', await fileOf('noise', Array.from({ length: 20_004 }, () => 'no json at all'))])
+    t.equal(run.stderr.trimEnd().split('\n').length, 22, 'lines that all fail alike are not told one by one')
+    t.match(run.stderr, /line 20: it is not JSON\n19984 more lines: it is not JSON/)
+  })
+
+  await t.test('what is plainly a hash is no password, wherever one is set [attack:hash-taken-for-a-password]', async (t) => {
+    const hashes = [
+      '$2a$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW', '$2y$10$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g',
+      '$scrypt$ln=16,r=8,p=1$c2FsdA$aGFzaA', 'pbkdf2_sha256$870000$salt$aGFzaA==', '$pbkdf2-sha512$25000$c2FsdA$aGFzaA', 'scrypt:32768:8:1$salt$abcdef', '$6$rounds=5000$salt$hash', '$1$salt$hash',
+      '$P$B55D6LjfHDkINU5wF.v2BuuzO0/XPk/', '$wp$2y$10$abc', '{SSHA}DkMTwBl+a/3DQTxCYEApdUtNXGgdUac3', 'bcrypt_sha256$$2b$12$abcdefghijklmnopqrstuv', 'SCRAM-SHA-256$4096:salt$stored:server', 'argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA', ' $2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW\t',
+    ]
+    const run = await tessera(['user', 'import', await fileOf('hashes', hashes.map((hash, index) => ({ email: `hash${index}@example.com`, password: hash })))])
+    t.equal(run.status, 1)
+    const lines = run.stderr.trimEnd().split('\n')
+    for (const [index] of hashes.entries()) t.match(lines[index], new RegExp(`^line ${index + 1}: password is the hash of a password \\(.+\\): give the password itself; tessera user import takes an argon2id hash as password_hash$`))
+    t.notMatch(run.stderr, /R9h/, 'and is not repeated')
+    const [bcrypt = ''] = hashes
+    t.match(await tessera(['user', 'create', '--username', 'hashed', '--password', bcrypt]), { status: 1, stderr: /password is the hash of a password \(bcrypt\)/ })
+    t.match(await tessera(['user', 'set-password', '--username', 'one', '--password-stdin'], { input: `${bcrypt}\n` }), { status: 1, stderr: /password is the hash of a password \(bcrypt\)/ })
+    const fine = ['$2a$12$ is a cost', '5f4dcc3b5aa765d61d8327deb882cf99', '$1 for the jar $', '{secret} and more', 'scrypt is nice', 'md5 or sha1, who knows']
+    t.match(await tessera(['user', 'import', await fileOf('fine', fine.map((one, index) => ({ username: `fine${index}`, password: one })))]), { status: 0, stdout: `${fine.length} imported\n` })
+  })
+
   await t.test('--skip-existing takes up what is left', async (t) => {
     const file = await fileOf('again', [{ username: 'one', password: hidden }, { username: 'four', password }, { username: 'TWO' }])
     const run = await tessera(['user', 'import', file, '--skip-existing', '--json'])
