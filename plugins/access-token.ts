@@ -36,6 +36,8 @@ const Claims = Type.Object({
   nbf: Type.Optional(Type.Integer()),
   scope: Type.String(),
   amr: Type.Optional(Type.Array(Type.String())),
+  // Tokens of the version before this one have none.
+  client_id: Type.Optional(Type.String()),
   username: Type.Optional(Type.String()),
   email: Type.Optional(Type.String()),
 })
@@ -130,14 +132,16 @@ function checkedClaims(payload: object, { issuer, audience, clock, longestTokenS
   return payload
 }
 
-const toAccessClaims = ({ sub, sid, ep, jti, scope, amr, exp, username, email }: Static<typeof Claims>): AccessClaims => ({
+const toAccessClaims = ({ sub, sid, ep, jti, scope, amr, iat, exp, client_id, username, email }: Static<typeof Claims>): AccessClaims => ({
   sub,
   sid,
   ep,
   jti,
   scope,
   amr: amr ?? [],
+  iat,
   exp,
+  clientId: client_id ?? null,
   // The dialect tokenset names a user without a username by the id.
   username: username === undefined || username === sub ? null : username,
   email: email ?? null,

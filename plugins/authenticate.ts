@@ -9,8 +9,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** preHandler: whoever presents a good credential. */
     readonly authenticate: (request: FastifyRequest) => Promise<void>
-    /** preHandler: a session only; API keys and clients are forbidden. */
+    /** preHandler: a session that has the ordinary rights of its user; API keys, clients and tokens narrowed to something else are forbidden. */
     readonly authenticateSession: (request: FastifyRequest) => Promise<void>
+    /** preHandler: any session, to end it. */
+    readonly authenticateForLogout: (request: FastifyRequest) => Promise<void>
     /** preHandler: whoever holds the scope, by whatever credential. */
     requireScope(scope: Scope): (request: FastifyRequest) => Promise<void>
   }
@@ -32,19 +34,27 @@ export function sessionOf(request: FastifyRequest): SessionPrincipal {
   return principal
 }
 
+function requireHeld({ scopes }: Principal, scope: Scope): void {
+  if (!scopes.includes(scope)) throw new AuthError('forbidden', { oauth: 'insufficient_scope', reason: `this takes the scope ${scope}` })
+}
+
 function authenticatePlugin(fastify: FastifyInstance, _options: object, done: () => void): void {
   fastify.decorateRequest('principal', null)
   const authenticate = async (request: FastifyRequest): Promise<void> => {
     request.principal = await fastify.identity.authenticate(extractCredential(request))
   }
   fastify.decorate('authenticate', authenticate)
-  fastify.decorate('authenticateSession', async (request: FastifyRequest) => {
+  fastify.decorate('authenticateForLogout', async (request: FastifyRequest) => {
     await authenticate(request)
     sessionOf(request)
   })
+  fastify.decorate('authenticateSession', async (request: FastifyRequest) => {
+    await authenticate(request)
+    requireHeld(sessionOf(request), 'profile')
+  })
   fastify.decorate('requireScope', (scope: Scope) => async (request: FastifyRequest) => {
     await authenticate(request)
-    if (!principalOf(request).scopes.includes(scope)) throw new AuthError('forbidden', { oauth: 'insufficient_scope', reason: `this takes the scope ${scope}` })
+    requireHeld(principalOf(request), scope)
   })
   done()
 }

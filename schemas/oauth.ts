@@ -13,7 +13,7 @@ const clientMembers = {
 
 export const TokenBody = Type.Object({
   grant_type: Type.String({ maxLength: 100, description: '`client_credentials` or `refresh_token`' }),
-  scope: Type.Optional(text(2000)),
+  scope: Type.Optional(Type.String({ maxLength: 2000, description: 'Narrows the access token: scopes separated by spaces. Absent: everything that was granted.' })),
   refresh_token: Type.Optional(text(longestToken)),
   ...clientMembers,
 })
@@ -32,12 +32,13 @@ export const IntrospectBody = Type.Object({ token: text(longestToken), token_typ
 /** RFC 7662 §2.2. */
 export const IntrospectAnswer = Type.Object({
   active: Type.Boolean(),
-  token_type: Type.Optional(Type.Union([Type.Literal('Bearer'), Type.Literal('refresh_token'), Type.Literal('api_key')])),
+  token_type: Type.Optional(Type.Union([Type.Literal('Bearer'), Type.Literal('api_key')])),
   sub: Type.Optional(Type.String()),
   scope: Type.Optional(Type.String()),
   username: Type.Optional(Type.String()),
   email: Type.Optional(Type.String()),
   client_id: Type.Optional(Type.String()),
+  iat: Type.Optional(Type.Integer()),
   exp: Type.Optional(Type.Integer()),
   iss: Type.Optional(Type.String()),
   aud: Type.Optional(Type.String()),

@@ -200,7 +200,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     ...core.service,
     accessTokens: app.accessTokens,
     revocations: check,
-    settings: { issuer: config.publicUrl.href, audience: config.audience, refreshGraceSeconds: config.refreshGraceSeconds, dialects: dialectPolicies },
+    settings: { issuer: config.publicUrl.href, audience: config.audience, publicClientId: config.tokensetClientId, refreshGraceSeconds: config.refreshGraceSeconds, dialects: dialectPolicies },
   }
   await app.register(identity, { config, identity: countedIdentity(createIdentity(service, apiKeyVerifier), app.metrics), clock, dialectPolicies })
   await app.register(authenticate)
@@ -240,5 +240,5 @@ function policiesOf(config: Config): Readonly<Record<DialectName, DialectPolicy>
     staticClients: config.refreshStaticClients.includes(name),
     accessClaims,
   })
-  return { pin: policy('pin'), directus: policy('directus'), bearer: policy('bearer'), tokenset: policy('tokenset', tokensetAccessClaims(config)) }
+  return { pin: policy('pin'), directus: policy('directus'), bearer: policy('bearer'), tokenset: policy('tokenset', tokensetAccessClaims) }
 }

@@ -12,7 +12,7 @@ const schema = {
 }
 
 export const logout: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/api/v1/auth/logout', { schema, config: { ignoreBody: true }, preHandler: app.authenticateSession }, async (request) => {
+  app.post('/api/v1/auth/logout', { schema, config: { ignoreBody: true }, preHandler: app.authenticateForLogout }, async (request) => {
     await app.identity.logout(sessionOf(request), originOf(request))
     return { message: 'Successfully logged out' as const }
   })

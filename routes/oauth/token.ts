@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Static } from '@sinclair/typebox'
 import type { TokenAnswer, TokenBody } from '../../schemas/oauth.js'
 import { AuthError, malformed } from '../../src/domain/errors.js'
-import { scopesOfRole } from '../../src/domain/scopes.js'
 import { authenticateClient, invalidClient } from './client-authentication.js'
 
 type Request = Static<typeof TokenBody>
@@ -27,14 +26,18 @@ async function clientCredentials(fastify: FastifyInstance, request: FastifyReque
   return { access_token: accessToken, token_type: 'Bearer', expires_in: expiresInSeconds, scope: scopes.join(' ') }
 }
 
-const scopesIn = (scope: string | undefined): string[] | null => {
-  const names = (scope ?? '').split(' ').filter((name) => name !== '')
-  return names.length === 0 ? null : [...new Set(names)]
+/** RFC 6749 §3.3. @returns null: everything @throws AuthError malformed (invalid_scope): blanks ask for nothing, and must not get everything */
+function scopesIn(scope: string | undefined): string[] | null {
+  if (scope === undefined || scope === '') return null
+  const names = scope.split(' ').filter((name) => name !== '')
+  if (names.length === 0) throw new AuthError('malformed', { oauth: 'invalid_scope', reason: 'scope must name scopes, separated by spaces' })
+  return [...new Set(names)]
 }
 
 /**
  * The refresh token of a session, whatever dialect opened it: rotated by that dialect's rules. Users' sessions belong to no
- * confidential client, so a public client may refresh them; a client that says who it is must be right.
+ * confidential client, so a public client may refresh them; a client that says who it is must be right. `scope` narrows the access
+ * token of this answer and nothing else: the next refresh gives everything again, unless it narrows too (RFC 6749 §6).
  */
 async function refreshToken(fastify: FastifyInstance, request: FastifyRequest, body: Request): Promise<Answer> {
   const client = await authenticateClient(fastify, request, body)
@@ -42,12 +45,15 @@ async function refreshToken(fastify: FastifyInstance, request: FastifyRequest, b
   if (body.refresh_token === undefined || body.refresh_token === '') throw malformed('refresh_token is required')
   const dialect = fastify.oauth.dialectOfRefreshToken(body.refresh_token)
   if (dialect === null || !fastify.config.dialects.includes(dialect)) throw new AuthError('refresh_invalid')
-  const grant = await fastify.rotateRefreshToken(request, dialect, body.refresh_token)
+  const grant = await fastify.rotateRefreshToken(request, dialect, body.refresh_token, {
+    ...(client === null ? {} : { clientId: client.id }),
+    scopes: scopesIn(body.scope),
+  })
   return {
     access_token: grant.accessToken,
     token_type: 'Bearer',
     expires_in: grant.accessSeconds,
     refresh_token: grant.refreshToken,
-    scope: scopesOfRole(grant.state.user.role).join(' '),
+    scope: grant.scopes.join(' '),
   }
 }

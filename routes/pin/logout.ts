@@ -15,7 +15,7 @@ export const logout = (cookies: PinCookies): Operation => ({
   summary: 'Log out',
 
   async handle(request, reply) {
-    await request.server.authenticateSession(request)
+    await request.server.authenticateForLogout(request)
     const token = refreshCookieBeside(request, cookies.refresh.name)
     await request.server.identity.logout(sessionOf(request), originOf(request), token === null ? null : { dialect: 'pin', token })
     clearGrantCookies(reply, cookies)

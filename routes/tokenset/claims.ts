@@ -8,9 +8,7 @@ import type { DialectPolicy } from '../../src/domain/service.js'
 const nameOf = ({ id, username }: User): string => username ?? id
 
 /** What the dialect adds to the claims of an access token. */
-export const tokensetAccessClaims =
-  ({ tokensetClientId }: Pick<Config, 'tokensetClientId'>): DialectPolicy['accessClaims'] =>
-  (user) => ({ token_use: 'access', client_id: tokensetClientId, username: nameOf(user) })
+export const tokensetAccessClaims: DialectPolicy['accessClaims'] = (user) => ({ token_use: 'access', username: nameOf(user) })
 
 /**
  * Who logged in, and when; issued and expiring with the access token of the grant.

@@ -43,7 +43,7 @@ export const settings = {
   SIGNING_KEY_ROTATION_DAYS: days('A new signing key after this many days.', { shownDefault: 'none: by hand' }),
   SIGNING_KEY_MAX_AGE: duration('How long verifiers may keep the published keys: for so long a new signing key is published before it signs. `tessera/verify` reads them within a second of a change, others read them as often as they like.', { fallback: '30s' }),
   AUDIENCE: text('The `aud` of access tokens.', { shownDefault: 'the issuer' }),
-  TOKENSET_CLIENT_ID: text('The `aud` of id tokens and the `client_id` of access tokens of the dialect tokenset.', { fallback: 'tessera' }),
+  TOKENSET_CLIENT_ID: text('The client that users log in with: `client_id` of their access tokens and of refreshes by a public client, `aud` of id tokens.', { fallback: 'tessera' }),
   REFRESH_GRACE_SECONDS: integer('How long after a rotation the predecessor is answered with the same successor. Seconds.', { fallback: 60, min: 0, max: 3600 }),
   REFRESH_STATIC_CLIENTS: choices('Dialects whose clients may keep their first refresh token. `none` for no dialect.', { of: dialectNames, fallback: ['pin', 'bearer', 'tokenset'], orNone: true }),
   DIRECTUS_ENVELOPE: choice('Where the dialect directus puts its answer: at the top level (`none`), under `data`, or `both`.', { of: ['both', 'data', 'none'], fallback: 'both' }),

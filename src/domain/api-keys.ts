@@ -4,7 +4,7 @@ import { AuthError, malformed } from './errors.js'
 import { codePoints } from './identifiers.js'
 import type { Actor, ApiKey, ApiKeyPrincipal, Origin, Revocation, SessionPrincipal } from './model.js'
 import type { ApiKeyState, NewApiKey, Repository } from './ports.js'
-import { isScope, scopesOfKey, scopesOfRole } from './scopes.js'
+import { isScope, scopesOfEverybody, scopesOfKey, scopesOfRole } from './scopes.js'
 import type { CoreService, Service } from './service.js'
 
 const prefix = 'sk_live_'
@@ -103,8 +103,15 @@ async function requireScopes(tx: Repository, userId: string, requested: readonly
   if (!requested.every(isScope)) throw malformed('scopes has an unknown scope')
   const owner = await tx.users.find(userId)
   const held: readonly string[] = owner ? scopesOfRole(owner.role) : []
-  if (!requested.every((scope) => held.includes(scope))) throw new AuthError('forbidden', { reason: 'you do not hold a scope that was asked for' })
+  if (!requested.every((scope) => held.includes(scope))) throw lacksScope()
 }
+
+/** A token that was narrowed opens no wider key. @param scopes null: the ordinary rights @throws AuthError forbidden */
+export function requireScopesOf(principal: Pick<SessionPrincipal, 'scopes'>, scopes: readonly string[] | null): void {
+  if (!(scopes ?? scopesOfEverybody).every((scope) => !isScope(scope) || principal.scopes.includes(scope))) throw lacksScope()
+}
+
+const lacksScope = (): AuthError => new AuthError('forbidden', { reason: 'you do not hold a scope that was asked for' })
 
 export const listApiKeys = (service: KeyStore, userId: string): Promise<ApiKey[]> => service.repository.apiKeys.list(userId)
 
@@ -120,7 +127,7 @@ export async function deleteApiKey(service: KeyStore, keyId: string, userId: str
 
 /**
  * A new key of the same name, scopes and end; the old one lives on for the overlap. Who lost the answer rolls again.
- * @throws AuthError api_key_not_found | conflict
+ * @throws AuthError api_key_not_found | forbidden (a key of scopes that the caller's token lacks) | conflict
  */
 export async function rollApiKey(service: KeyStore, keyId: string, principal: SessionPrincipal, overlapSeconds: number, origin: Origin): Promise<CreatedApiKey> {
   const { userId } = principal
@@ -129,6 +136,7 @@ export async function rollApiKey(service: KeyStore, keyId: string, principal: Se
     const old = await tx.apiKeys.retire(keyId, userId, overlapSeconds)
     if (old === null) throw new AuthError('api_key_not_found')
     const { name, scopes, expiresAt } = old
+    requireScopesOf(principal, scopes)
     const stored = await insertKey(tx, { id: uuidv7(), userId, name, scopes, expiresAt, hash: hashOf(secret), hint: hintOf(secret) })
     await tx.revocations.announce({ kind: 'api_key', subject: keyId })
     await tx.audit.append({ type: 'api_key_rolled', actor: { kind: 'user', id: userId }, userId, origin, detail: { key: keyId, successor: stored.id, overlap_seconds: overlapSeconds } })

@@ -12,17 +12,29 @@ export interface Grant {
   readonly accessTokenId: string
   readonly issuedAt: Date
   readonly accessSeconds: number
+  /** What the access token allows. */
+  readonly scopes: readonly string[]
   readonly refreshToken: string
   /** Until the session ends if nobody refreshes it: what remains for a cookie. Seconds. */
   readonly refreshSeconds: number
 }
 
+/** What the access token of a grant is asked to be. */
+export interface GrantRequest {
+  /** A client that authenticated. Absent: the public client. */
+  readonly clientId?: string
+  /** null or absent: everything that the user may do. What the user may not do is left out. */
+  readonly scopes?: readonly string[] | null
+}
+
 /** An access token for the session, and the refresh token of the given generation. */
-export function issueGrant(service: Service, dialect: DialectPolicy, state: SessionState, refresh: { key: DataKey; generation: number }): Grant {
+export function issueGrant(service: Service, dialect: DialectPolicy, state: SessionState, refresh: { key: DataKey; generation: number }, asked: GrantRequest = {}): Grant {
   const { session } = state
   const issuedAt = service.clock.now()
   const accessSeconds = Math.max(1, Math.min(dialect.accessSeconds, state.remainingSeconds))
   const accessTokenId = uuidv7()
+  const scopes = scopesOfRole(state.user.role).filter((scope) => asked.scopes?.includes(scope) ?? true)
+  const token = { issuedAt, accessSeconds, accessTokenId, scopes, clientId: asked.clientId ?? service.settings.publicClientId }
   const content = {
     sessionId: session.id,
     generation: refresh.generation,
@@ -31,17 +43,22 @@ export function issueGrant(service: Service, dialect: DialectPolicy, state: Sess
   }
   return {
     state,
-    accessToken: service.accessTokens.sign(accessClaims(service, dialect, state, { issuedAt, accessSeconds, accessTokenId }), 'at+jwt'),
+    accessToken: service.accessTokens.sign(accessClaims(service, dialect, state, token), 'at+jwt'),
     accessTokenId,
     issuedAt,
     accessSeconds,
+    scopes,
     refreshToken: encodeRefreshToken(content, refresh.key),
     refreshSeconds: Math.max(1, state.remainingSeconds),
   }
 }
 
+interface AccessTokenFacts extends Pick<Grant, 'issuedAt' | 'accessSeconds' | 'accessTokenId' | 'scopes'> {
+  readonly clientId: string
+}
+
 /** @see RFC 9068 §2.2 */
-function accessClaims(service: Service, dialect: DialectPolicy, { session, user }: SessionState, token: { issuedAt: Date; accessSeconds: number; accessTokenId: string }) {
+function accessClaims(service: Service, dialect: DialectPolicy, { session, user }: SessionState, token: AccessTokenFacts) {
   const iat = Math.floor(token.issuedAt.getTime() / 1000)
   return {
     iss: service.settings.issuer,
@@ -52,7 +69,9 @@ function accessClaims(service: Service, dialect: DialectPolicy, { session, user 
     jti: token.accessTokenId,
     iat,
     exp: iat + token.accessSeconds,
-    scope: scopesOfRole(user.role).join(' '),
+    client_id: token.clientId,
+    scope: token.scopes.join(' '),
+    auth_time: Math.floor(session.authTime.getTime() / 1000),
     amr: session.amr,
     ...(user.username === null ? {} : { username: user.username }),
     ...(user.email === null ? {} : { email: user.email }),

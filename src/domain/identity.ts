@@ -1,5 +1,5 @@
 import * as accounts from './accounts.js'
-import { createApiKey, deleteApiKey, listApiKeys, rollApiKey, type ApiKeyRequest, type ApiKeyVerifier, type CreatedApiKey } from './api-keys.js'
+import { createApiKey, deleteApiKey, listApiKeys, requireScopesOf, rollApiKey, type ApiKeyRequest, type ApiKeyVerifier, type CreatedApiKey } from './api-keys.js'
 import { authenticate } from './authenticate.js'
 import type { PresentedCredential } from './credential.js'
 import type { Grant } from './grants.js'
@@ -62,7 +62,10 @@ export function createIdentity(service: Service, apiKeys: ApiKeyVerifier): Ident
       endOtherSessions: (principal, origin) => accounts.endOtherOwnSessions(once(), principal, origin),
     },
     apiKeys: {
-      create: (principal, request, origin) => createApiKey(once(), principal.userId, request, { origin }),
+      create: async (principal, request, origin) => {
+        requireScopesOf(principal, request.scopes)
+        return createApiKey(once(), principal.userId, request, { origin })
+      },
       list: (userId) => listApiKeys(once(), userId),
       delete: (principal, keyId, origin) => deleteApiKey(once(), keyId, principal.userId, { origin }),
       roll: (principal, keyId, overlapSeconds, origin) => rollApiKey(once(), keyId, principal, overlapSeconds, origin),

@@ -2,10 +2,9 @@ import { v7 as uuidv7 } from 'uuid'
 import { deleteApiKey, isWellFormedKey, type ApiKeyVerifier } from './api-keys.js'
 import { identityOf } from './authenticate.js'
 import { AuthError } from './errors.js'
-import type { Actor, Client, Origin, Principal, SessionState } from './model.js'
+import type { Actor, Client, Origin, Principal } from './model.js'
 import type { AccessClaims } from './ports.js'
 import { decodeRefreshToken } from './refresh-token.js'
-import { judge } from './refresh.js'
 import type { Service } from './service.js'
 import { endSession } from './sessions.js'
 
@@ -55,12 +54,13 @@ export type Introspection = { readonly active: false } | ActiveToken
 
 export interface ActiveToken {
   readonly active: true
-  readonly token_type: 'Bearer' | 'refresh_token' | 'api_key'
+  readonly token_type: 'Bearer' | 'api_key'
   readonly sub: string
   readonly scope?: string
   readonly username?: string
   readonly email?: string
   readonly client_id?: string
+  readonly iat?: number
   readonly exp?: number
   readonly iss?: string
   readonly aud?: string
@@ -71,15 +71,13 @@ export interface ActiveToken {
 
 const inactive: Introspection = { active: false }
 
-/** Any credential that we issue; nothing about one that is dead, forged or foreign. @throws AuthError unavailable */
+/**
+ * What may be shown to a resource server: an access token or an API key. Everything else is inactive, whatever the hint says, for a
+ * server lets in whatever is active: a refresh token lives for weeks, and an id token is for its client (RFC 7662 §4).
+ * @throws AuthError unavailable
+ */
 export async function introspect(service: Service, apiKeys: ApiKeyVerifier, token: string): Promise<Introspection> {
   if (isWellFormedKey(token)) return introspectKey(apiKeys, token)
-  const presented = decodeRefreshToken(token, service.keyring)
-  if (presented) {
-    const state = await service.repository.sessions.find(presented.sessionId)
-    const judgement = judge(presented.generation, state, service.settings.dialects[presented.dialect], service.settings.refreshGraceSeconds)
-    return state && (judgement === 'current' || judgement === 'again') ? describeSession(service, state) : inactive
-  }
   const claims = await liveClaims(service, token)
   return claims ? describeClaims(service, claims) : inactive
 }
@@ -108,13 +106,8 @@ const named = ({ username, email }: { username: string | null; email: string | n
 
 function describeClaims(service: Service, claims: AccessClaims): ActiveToken {
   const { issuer: iss, audience: aud } = service.settings
-  const { sub, scope, exp, jti, sid } = claims
-  return { active: true, token_type: 'Bearer', sub, scope, exp, iss, aud, jti, sid, ...(sub === sid ? { client_id: sub } : {}), ...named(claims) }
-}
-
-function describeSession(service: Service, { session, user }: SessionState): ActiveToken {
-  const exp = Math.floor(session.expiresAt.getTime() / 1000)
-  return { active: true, token_type: 'refresh_token', sub: user.id, exp, iss: service.settings.issuer, sid: session.id, ...named(user) }
+  const { sub, scope, iat, exp, jti, sid, clientId } = claims
+  return { active: true, token_type: 'Bearer', sub, scope, iat, exp, iss, aud, jti, sid, ...(clientId === null ? {} : { client_id: clientId }), ...named(claims) }
 }
 
 /**
@@ -149,7 +142,7 @@ export async function revokeToken(service: Service, apiKeys: ApiKeyVerifier, cal
   })
 }
 
-const isOwn = (caller: Caller, claims: AccessClaims): boolean => claims.sub === caller.clientId
+const isOwn = ({ clientId }: Caller, claims: AccessClaims): boolean => clientId !== null && (claims.sub === clientId || claims.clientId === clientId)
 
 function requireRight(held: boolean): void {
   if (!held) throw new AuthError('forbidden', { oauth: 'unauthorized_client', reason: 'the token was not issued to you: that takes the scope revoke' })

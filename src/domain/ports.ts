@@ -430,7 +430,7 @@ export interface AuditChain {
 /** What the service needs of the access token machinery (plugins/access-token.ts). */
 export interface AccessTokens {
   /** Compact JWS of exactly these claims, by the current signing key; its header begins with `kid`. */
-  sign(claims: Readonly<Record<string, unknown>>, typ: 'at+jwt' | 'JWT'): string
+  sign(claims: Readonly<Record<string, unknown>>, typ: 'at+jwt' | 'JWT' | 'identity+jwt'): string
   /**
    * Signature, algorithm, key and header, and the claims that every access token has.
    * @throws AuthError access_token_invalid | access_token_expired
@@ -445,7 +445,10 @@ export interface AccessClaims {
   readonly jti: string
   readonly scope: string
   readonly amr: readonly string[]
+  readonly iat: number
   readonly exp: number
+  /** null: a token that an earlier version issued. */
+  readonly clientId: string | null
   readonly username: string | null
   readonly email: string | null
 }

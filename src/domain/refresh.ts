@@ -1,8 +1,9 @@
 import { AuthError } from './errors.js'
-import { issueGrant, type Grant } from './grants.js'
+import { issueGrant, type Grant, type GrantRequest } from './grants.js'
 import { auditMisdirected } from './misdirected.js'
 import type { Origin, SessionState } from './model.js'
 import { decodeRefreshToken, type PresentedRefreshToken } from './refresh-token.js'
+import { scopesOfEverybody, scopesOfRole } from './scopes.js'
 import type { DialectPolicy, Service } from './service.js'
 import { endSession } from './sessions.js'
 
@@ -10,6 +11,7 @@ export interface RefreshAttempt {
   readonly dialect: DialectPolicy
   readonly token: string
   readonly origin: Origin
+  readonly asked?: GrantRequest
 }
 
 /** A successor for the first time; or once more, within the grace window or for a static client. */
@@ -23,7 +25,7 @@ export interface RefreshedGrant extends Grant {
  * Turns a presented refresh token into a fresh grant.
  * @param attempt.token compact JWS, `typ` rt+jwt
  * @returns a grant with the successor: the very same bytes when it is asked for again within the grace window
- * @throws AuthError refresh_invalid | unavailable
+ * @throws AuthError refresh_invalid | malformed (invalid_scope; then nothing is rotated) | unavailable
  * @see RFC 9700 §4.14.2, docs/sessions.md
  */
 export async function refresh(service: Service, attempt: RefreshAttempt): Promise<RefreshedGrant> {
@@ -33,17 +35,33 @@ export async function refresh(service: Service, attempt: RefreshAttempt): Promis
     await auditMisdirected(service, attempt.dialect.name, presented, attempt.origin)
     throw invalid('misdirected')
   }
+  await requireGranted(service, attempt, presented)
   return (await rotate(service, attempt, presented)) ?? (await rotate(service, attempt, presented)) ?? refuseDead()
+}
+
+/**
+ * A refused request must leave the refresh token as it is, so the scopes are judged before the rotation. A token that is dead or
+ * used again is left to the rotation, which treats it as ever.
+ * @see RFC 6749 §6
+ */
+async function requireGranted({ repository, settings }: Service, { dialect, asked }: RefreshAttempt, presented: PresentedRefreshToken): Promise<void> {
+  const requested = asked?.scopes ?? []
+  if (requested.every((scope) => scopesOfEverybody.includes(scope))) return
+  const state = await repository.sessions.find(presented.sessionId)
+  const judgement = judge(presented.generation, state, dialect, settings.refreshGraceSeconds)
+  if (state === null || (judgement !== 'current' && judgement !== 'again')) return
+  const granted: readonly string[] = scopesOfRole(state.user.role)
+  if (!requested.every((scope) => granted.includes(scope))) throw new AuthError('malformed', { oauth: 'invalid_scope', reason: 'a scope that was asked for was not granted: leave scope out for all that was' })
 }
 
 /**
  * One try. The statement that advances reads the user from its snapshot: where a password change moved both the user and this
  * session while it waited for the row, it finds nothing although the session lives. Then, and only then, the answer is null.
  */
-async function rotate(service: Service, { dialect, origin }: RefreshAttempt, presented: PresentedRefreshToken): Promise<RefreshedGrant | null> {
+async function rotate(service: Service, { dialect, origin, asked }: RefreshAttempt, presented: PresentedRefreshToken): Promise<RefreshedGrant | null> {
   const { sessions } = service.repository
   const grantOf = (state: SessionState, rotation: Rotation): RefreshedGrant =>
-    ({ ...issueGrant(service, dialect, state, { key: presented.key, generation: state.session.generation }), rotation })
+    ({ ...issueGrant(service, dialect, state, { key: presented.key, generation: state.session.generation }, asked), rotation })
   const advanced = await sessions.advance(presented.sessionId, presented.generation, dialect.name, dialect.idleSeconds)
   if (advanced) return grantOf(advanced, 'rotated')
   const state = await sessions.find(presented.sessionId)

@@ -18,6 +18,9 @@ const rights: Readonly<Record<Role, readonly Scope[]>> = {
 
 export const scopesOfRole = (role: Role): readonly Scope[] => rights[role]
 
+/** What a user of any role has. */
+export const scopesOfEverybody: readonly string[] = rights.user
+
 export const isScope = (name: string): name is Scope => Object.hasOwn(scopes, name)
 
 /** What a key may do now: its scopes, as far as the owner still has them; without scopes, the ordinary rights. */

@@ -34,6 +34,8 @@ export interface Service extends CoreService {
 export interface ServiceSettings {
   readonly issuer: string
   readonly audience: string
+  /** The `client_id` of tokens that no confidential client asked for. */
+  readonly publicClientId: string
   readonly refreshGraceSeconds: number
   readonly dialects: Readonly<Record<DialectName, DialectPolicy>>
 }

@@ -37,7 +37,7 @@ async function setUp(t: Test, role: Role = 'user') {
 }
 
 const principalOf = (user: User): SessionPrincipal => ({
-  kind: 'session', userId: user.id, username: user.username, email: null, sessionId: unknownId, epoch: 0, amr: ['pwd'], tokenId: unknownId, expiresAt: new Date(), scopes: [],
+  kind: 'session', userId: user.id, username: user.username, email: null, sessionId: unknownId, epoch: 0, amr: ['pwd'], tokenId: unknownId, expiresAt: new Date(), scopes: ['profile'],
 })
 
 await t.test('a key is sk_live_ and letters and digits, and no two are the same', (t) => {
