@@ -85,6 +85,13 @@ export const attacks = {
   // Sessions, tokens and revocations that outlive what they should.
 
   // OAuth, and what other people's libraries verify.
+  'refresh-token-introspected': { text: 'a refresh token at a resource server that introspects' },
+  'other-token-introspected': { text: 'an ID token or an identity token, introspected' },
+  'identity-token-for-our-audience': { text: 'an identity token for an audience of our own, or for anybody' },
+  'identity-token-for-a-client': { text: 'an identity token, asked for by a client itself' },
+  'access-token-without-client': { text: 'an access token at a resource server that is strict about RFC 9068' },
+  'other-token-at-a-resource-server': { text: "a token of another kind or audience at somebody else's resource server" },
+  'scope-at-refresh': { text: 'a scope at the refresh grant: narrower, wider, unknown' },
 
   // One stranger's noise: connections and limits.
 

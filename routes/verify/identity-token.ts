@@ -5,8 +5,8 @@ import type { Principal } from '../../src/domain/model.js'
 const lifetimeSeconds = 60
 
 /**
- * A signed minute of identity for the upstream, which need not trust the network between: `typ` JWT, so it is never an
- * access token.
+ * A signed minute of identity for the upstream, which need not trust the network between. Its `typ` is that of no other token, so
+ * that it is taken neither for an access token nor for an id token (RFC 8725 §3.11).
  * @param audience whom it is for
  */
 export function identityToken(fastify: FastifyInstance, principal: Principal, audience: string, now: Date): string {
@@ -26,6 +26,6 @@ export function identityToken(fastify: FastifyInstance, principal: Principal, au
       ...(isClient || principal.username === null ? {} : { username: principal.username }),
       ...(isClient || principal.email === null ? {} : { email: principal.email }),
     },
-    'JWT',
+    'identity+jwt',
   )
 }

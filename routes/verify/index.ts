@@ -24,7 +24,7 @@ const schema = {
     200: Type.String({ description: 'Empty: the answer is in the headers.' }),
     ...problems,
     401: Problem('No credential, or a bad one. See `WWW-Authenticate`.'),
-    403: Problem('The scope or role that this path takes is not held, or a foreign page asks.'),
+    403: Problem('The scope or role that this path takes is not held, a foreign page asks, or `token_for` names a service that is not configured.'),
   },
 }
 
@@ -48,6 +48,7 @@ export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
     requireHeld(principal, demands)
     reply.headers(identityHeaders(principal, presented)).header('cache-control', 'no-store')
     if (demands.token_for !== undefined) {
+      requireAudience(request, demands.token_for)
       reply.header('x-auth-token', identityToken(fastify, principal, demands.token_for, fastify.clock.now()))
     }
     return ''
@@ -57,6 +58,12 @@ export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
   function refuseForeign(request: FastifyRequest, { method }: OriginalRequest): void {
     const isSafe = method !== null && safeMethods.has(method.toUpperCase())
     if (!isSafe && isForeign(request, fastify.config)) throw new AuthError('cross_site')
+  }
+
+  /** An identity token is a gateway's to ask for, and for the services behind it only. */
+  function requireAudience(request: FastifyRequest, audience: string): void {
+    if (!isTrusted(request.socket.remoteAddress ?? '')) throw new AuthError('forbidden', { reason: 'token_for is for gateways: name yours in TRUST_PROXY' })
+    if (!fastify.config.verifyTokenAudiences.includes(audience)) throw new AuthError('forbidden', { reason: 'token_for must be one of VERIFY_TOKEN_AUDIENCES' })
   }
 
   // Whose query it is, and whether its form matters, is known in the handler.

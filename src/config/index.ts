@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import path from 'node:path'
 import { dialectNames, type DialectName } from '../domain/model.js'
+import { ownerOfAudience } from './audiences.js'
 import type { Rate, Setting } from './kinds.js'
 import { misspelledName } from './names.js'
 import { decodeText, withoutLastLineBreak } from './plain-text.js'
@@ -58,6 +59,8 @@ export interface Config {
   readonly signingKeyMaxAgeSeconds: number
   readonly audience: string
   readonly tokensetClientId: string
+  /** Whom identity tokens may be for. */
+  readonly verifyTokenAudiences: readonly string[]
   readonly refreshGraceSeconds: number
   readonly refreshStaticClients: readonly DialectName[]
   readonly directusEnvelope: Values['DIRECTUS_ENVELOPE']
@@ -181,6 +184,7 @@ function assemble(read: Reader): Config {
     signingKeyMaxAgeSeconds: read(settings.SIGNING_KEY_MAX_AGE),
     audience: read(settings.AUDIENCE) ?? publicUrl.href,
     tokensetClientId: read(settings.TOKENSET_CLIENT_ID),
+    verifyTokenAudiences: read(settings.VERIFY_TOKEN_AUDIENCES) ?? [],
     refreshGraceSeconds: read(settings.REFRESH_GRACE_SECONDS),
     refreshStaticClients: read(settings.REFRESH_STATIC_CLIENTS),
     directusEnvelope: read(settings.DIRECTUS_ENVELOPE),
@@ -201,7 +205,7 @@ function assemble(read: Reader): Config {
   return { ...config, warnings: warningsOf(config) }
 }
 
-function warningsOf({ publicUrl, trustProxy, cookieDomain, hashConcurrency, threadPoolSize }: Omit<Config, 'warnings'>): string[] {
+function warningsOf({ audience, tokensetClientId, publicUrl, trustProxy, cookieDomain, hashConcurrency, threadPoolSize }: Omit<Config, 'warnings'>): string[] {
   const warnings = []
   if (!publicUrl.isHttps && !publicUrl.isLoopback) warnings.push(`PUBLIC_URL ${publicUrl.href} is http and not loopback: tokens and cookies travel in the clear; put https in front`)
   for (const range of (trustProxy ?? []).filter(isMuchOfTheInternet)) {
@@ -209,6 +213,9 @@ function warningsOf({ publicUrl, trustProxy, cookieDomain, hashConcurrency, thre
   }
   if (cookieDomain !== null && !isAtOrAbove(cookieDomain, new URL(publicUrl.href).hostname)) {
     warnings.push(`COOKIE_DOMAIN ${cookieDomain} is neither the host of PUBLIC_URL ${publicUrl.href} nor a domain above it: browsers drop such cookies`)
+  }
+  if (audience === tokensetClientId) {
+    warnings.push(`AUDIENCE and TOKENSET_CLIENT_ID are both ${audience}: a service that does not look at \`typ\` takes id tokens for access tokens; give them different names`)
   }
   if (hashConcurrency >= threadPoolSize) {
     warnings.push(`HASH_CONCURRENCY is ${hashConcurrency}, and Node has ${threadPoolSize} threads for hashes and for names of hosts: set UV_THREADPOOL_SIZE higher than HASH_CONCURRENCY`)
@@ -245,6 +252,13 @@ function refuseContradictions(config: Omit<Config, 'warnings'>): void {
   }
   if (config.cookieSameSite === 'none' && !config.publicUrl.isHttps) {
     throw new ConfigError('COOKIE_SAMESITE=none needs an https PUBLIC_URL: browsers drop such cookies otherwise')
+  }
+  if (config.verifyTokenAudiences.length > 0 && config.trustProxy === null) {
+    throw new ConfigError('VERIFY_TOKEN_AUDIENCES is set without TRUST_PROXY: identity tokens are for gateways, and none is named; set both or none')
+  }
+  for (const audience of config.verifyTokenAudiences) {
+    const owner = ownerOfAudience(audience, config)
+    if (owner !== null) throw new ConfigError(`VERIFY_TOKEN_AUDIENCES has ${JSON.stringify(audience)}, which is ${owner}: an identity token for it would pass for another token of ours; give the service a name of its own`)
   }
   for (const name of dialectNames) {
     const { accessSeconds, refreshSeconds } = config.lifetimes[name]

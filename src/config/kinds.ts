@@ -155,6 +155,14 @@ export const addressList = (description: string): Setting<readonly string[] | nu
     return addresses.length > 0 && addresses.every(isAddressOrRange) ? { value: addresses } : { expected: 'IP addresses or CIDRs from /1 on, separated by commas' }
   })
 
+/** Names of recipients of tokens (`aud`), as they stand in a query and in a token. */
+export const audienceList = (description: string): Setting<readonly string[] | null> =>
+  optional(description, {}, (value): Parsed<readonly string[]> => {
+    const audiences = items(value)
+    const isPlain = (audience: string) => /^[\x21-\x7e]{1,200}$/.test(audience)
+    return audiences.length > 0 && audiences.every(isPlain) ? { value: audiences } : { expected: 'names or URLs of services in printable ASCII, separated by commas' }
+  })
+
 export const originList = (description: string): Setting<readonly string[] | null> =>
   optional(description, {}, (value): Parsed<readonly string[]> => {
     const origins = items(value)

@@ -4,6 +4,7 @@ import { dialectNames } from '../domain/model.js'
 import { packageRoot } from '../package-root.js'
 import {
   addressList,
+  audienceList,
   bytes,
   choice,
   choices,
@@ -44,6 +45,7 @@ export const settings = {
   SIGNING_KEY_MAX_AGE: duration('How long verifiers may keep the published keys: for so long a new signing key is published before it signs. `tessera/verify` reads them within a second of a change, others read them as often as they like.', { fallback: '30s' }),
   AUDIENCE: text('The `aud` of access tokens.', { shownDefault: 'the issuer' }),
   TOKENSET_CLIENT_ID: text('The client that users log in with: `client_id` of their access tokens and of refreshes by a public client, `aud` of id tokens.', { fallback: 'tessera' }),
+  VERIFY_TOKEN_AUDIENCES: audienceList('The services that a gateway may ask an identity token for (`/verify?token_for=…`), separated by commas. None of them may be `PUBLIC_URL`, `AUDIENCE` or `TOKENSET_CLIENT_ID`. Needs `TRUST_PROXY`: only the proxies in it are answered.'),
   REFRESH_GRACE_SECONDS: integer('How long after a rotation the predecessor is answered with the same successor. Seconds.', { fallback: 60, min: 0, max: 3600 }),
   REFRESH_STATIC_CLIENTS: choices('Dialects whose clients may keep their first refresh token. `none` for no dialect.', { of: dialectNames, fallback: ['pin', 'bearer', 'tokenset'], orNone: true }),
   DIRECTUS_ENVELOPE: choice('Where the dialect directus puts its answer: at the top level (`none`), under `data`, or `both`.', { of: ['both', 'data', 'none'], fallback: 'both' }),
@@ -75,7 +77,7 @@ export const settings = {
 } as const satisfies Record<string, Setting<unknown>>
 
 /** Names that begin like this are ours: one that is not declared is a typing error, and stops the start. */
-export const families = ['REFRESH_', 'RATE_LIMIT', 'ARGON2_', 'HASH_', 'DIRECTUS_', 'TOKENSET_', 'MASTER_SECRET', 'SIGNING_', 'REVOCATION_', 'COOKIE_', 'CORS_', 'MIGRATION_DATABASE']
+export const families = ['REFRESH_', 'RATE_LIMIT', 'ARGON2_', 'HASH_', 'DIRECTUS_', 'TOKENSET_', 'VERIFY_TOKEN', 'MASTER_SECRET', 'SIGNING_', 'REVOCATION_', 'COOKIE_', 'CORS_', 'MIGRATION_DATABASE']
 
 /** They begin like ours, and are others': the shell example of source 001 has its reader export `REFRESH_TOKEN`. */
 export const foreignNames: readonly string[] = ['REFRESH_TOKEN']

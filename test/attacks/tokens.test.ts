@@ -109,8 +109,11 @@ await t.test('case 9: a token of another kind, everywhere, and no session ends',
   const entered = await clients.tokenset.login(node, person)
   const { idToken } = (entered.json as { tokens: { idToken: string } }).tokens
   const { refreshToken, accessToken } = clients.tokenset.tokensOf(entered)
-  const forGateway = await call(node, '/verify?token_for=orders', { method: 'GET', headers: { authorization: `Bearer ${accessToken}` } })
-  await refuses(t, { 'ID token': idToken, 'refresh token': refreshToken, 'identity token': forGateway.headers.get('x-auth-token') ?? '' })
+  const behindGateway = await startTestApp(t, { database: node.database, clock: node.clock, environment: { TRUST_PROXY: '127.0.0.1', VERIFY_TOKEN_AUDIENCES: 'orders' } })
+  const answer = await call(behindGateway, '/verify?token_for=orders', { method: 'GET', headers: { authorization: `Bearer ${accessToken}`, 'x-original-uri': '/' } })
+  const identityToken = answer.headers.get('x-auth-token') ?? ''
+  t.match(claimsOf(identityToken), { token_use: 'identity', sub: person.id })
+  await refuses(t, { 'ID token': idToken, 'refresh token': refreshToken, 'identity token': identityToken })
   for (const dialect of everyDialect) {
     const tokens = await enter(node, dialect, person)
     const before = await footprint(node)

@@ -91,11 +91,12 @@ await t.test('the access token says what it is for, to whom, and of which sessio
   const { accessToken, refreshToken } = await logIn(good)
   const keys = createRemoteJWKSet(new URL(`${shared.url}/.well-known/jwks.json`))
   const { payload } = await jwtVerify(accessToken, keys, { issuer: 'http://127.0.0.1:9154', audience: 'http://127.0.0.1:9154', algorithms: ['ES256'], typ: 'at+jwt', currentDate: shared.clock.now() })
-  const { iat = 0, exp, jti, sid } = payload
+  const { iat = 0, exp, jti, sid, auth_time } = payload
   t.same(payload, {
     iss: 'http://127.0.0.1:9154', aud: 'http://127.0.0.1:9154', sub: user.id, sid, ep: 0, jti, iat, exp, scope: 'profile', amr: ['pwd'],
-    username: good.username, email: user.email, token_use: 'access', client_id: 'tessera',
+    username: good.username, email: user.email, token_use: 'access', client_id: 'tessera', auth_time,
   })
+  t.ok(Math.abs(Number(auth_time) - iat) <= 5)
   t.equal(exp, iat + 3600)
   const rest = claimsOf(refreshToken)
   t.match(rest, { sid, gen: 0, aud: 'refresh:tokenset' })

@@ -4,7 +4,7 @@ import { usernameIdentifier } from '../../../src/domain/identifiers.js'
 import { startTestApp } from '../../support/app.js'
 
 /** A node behind a trusted proxy, a user with a session by the domain, and a key. */
-async function withUser(t: Test, environment: Record<string, string> = { TRUST_PROXY: '127.0.0.1' }) {
+async function withUser(t: Test, environment: Record<string, string> = { TRUST_PROXY: '127.0.0.1', VERIFY_TOKEN_AUDIENCES: 'orders, https://shop.example.com/api' }) {
   const node = await startTestApp(t, { environment })
   const user = await node.createUser({ username: 'jané', password: 'correct horse battery' })
   const { accessToken } = await node.app.identity.login({
@@ -140,4 +140,35 @@ await t.test('an identity token for the upstream lives a minute, and is no acces
   t.match(claims, { aud: 'orders', sub: user.id, token_use: 'identity' })
   t.equal(Number(claims.exp) - Number(claims.iat), 60)
   t.equal((await ask({ ...asked, authorization: `Bearer ${token}` })).status, 401)
+  t.match(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()), { typ: 'identity+jwt' })
+  t.equal((await ask({ ...asked, authorization: `Bearer ${accessToken}` }, `/verify?token_for=${encodeURIComponent('https://shop.example.com/api')}`)).status, 200)
+})
+
+/** Tokens that whoever asks would get, by every credential there is. */
+async function askForToken({ accessToken, apiKey, ask }: Awaited<ReturnType<typeof withUser>>, audience: string, headers: Record<string, string>) {
+  const answers = []
+  const credentials: Record<string, string>[] = [{ authorization: `Bearer ${accessToken}` }, { 'x-api-key': apiKey }, { cookie: `accessToken=${accessToken}` }]
+  for (const credential of credentials) {
+    const response = await ask({ ...headers, ...credential }, `/verify?token_for=${encodeURIComponent(audience)}`)
+    answers.push([response.status, response.headers.get('x-auth-token'), ((await response.json()) as { detail: string }).detail])
+  }
+  return answers
+}
+
+await t.test('an identity token is made for a configured audience only, and never for our own [attack:identity-token-for-our-audience]', async (t) => {
+  for (const audience of ['http://127.0.0.1:9154', 'http://127.0.0.1:9154/', 'tessera', 'payments', 'Orders', 'orders ', 'orders/', '*', 'https://shop.example.com']) {
+    for (const answer of await askForToken(trusting, audience, asked)) t.strictSame(answer, [403, null, 'token_for must be one of VERIFY_TOKEN_AUDIENCES'], audience)
+  }
+  const none = await withUser(t, { TRUST_PROXY: '127.0.0.1' })
+  for (const answer of await askForToken(none, 'orders', asked)) t.strictSame(answer, [403, null, 'token_for must be one of VERIFY_TOKEN_AUDIENCES'], 'without the setting, nobody')
+})
+
+await t.test('an identity token is given to a gateway, and not to the client itself [attack:identity-token-for-a-client]', async (t) => {
+  const elsewhere = await withUser(t, { TRUST_PROXY: '10.0.0.0/8', VERIFY_TOKEN_AUDIENCES: 'orders' })
+  const besides: Record<string, string>[] = [{}, asked, { 'x-forwarded-for': '10.0.0.1' }]
+  for (const headers of besides) {
+    for (const answer of await askForToken(elsewhere, 'orders', headers)) t.strictSame(answer, [403, null, 'token_for is for gateways: name yours in TRUST_PROXY'])
+  }
+  const { status } = await elsewhere.ask({ authorization: `Bearer ${elsewhere.accessToken}` })
+  t.equal(status, 200, 'what else it may ask is answered')
 })
