@@ -1,4 +1,3 @@
-import { pipeline } from 'node:stream/promises'
 import { pruneAudit, sealAudit, verifyAudit, type ChainFault } from '../domain/audit-chain.js'
 import type { AuditEvent, SealedAuditEvent, StoredAuditEvent } from '../domain/audit.js'
 import type { Keyring } from '../domain/keyring.js'
@@ -8,6 +7,7 @@ import { afterSeq, before, head, lines, olderThan, since, until, type commands }
 import type { Context, Handler } from './context.js'
 import { CommandError } from './errors.js'
 import { table, type Result } from './output.js'
+import { streamed, writeLines } from './stream.js'
 
 async function tail(context: Context): Promise<Result> {
   const { repository } = (await context.core()).service
@@ -69,21 +69,10 @@ async function exportEvents(context: Context): Promise<Result> {
     count += 1
     last = seq
   }
-  try {
-    await withArchive(context, 'service', (archive) => pipeline(sealedEvents(context, archive, onLine), process.stdout, { end: false }))
-  } catch (error) {
-    if (!isReaderGone(error)) throw error
-    context.say('The reader went before the end: to go on, --after the seq of the last line that it has.')
-    return streamed
-  }
-  context.say(`${count} events; to go on from here: --after ${last}`)
+  const isWhole = await withArchive(context, 'service', (archive) => writeLines(sealedEvents(context, archive, onLine)))
+  context.say(isWhole ? `${count} events; to go on from here: --after ${last}` : 'The reader went before the end: to go on, --after the seq of the last line that it has.')
   return streamed
 }
-
-const streamed: Result = { value: null, text: '', isStreamed: true }
-
-/** `| head`: it has read enough. */
-const isReaderGone = (error: unknown): boolean => error instanceof Error && 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')
 
 async function prune(context: Context): Promise<Result> {
   const end = endOfPruning(context)

@@ -1,6 +1,7 @@
 import { duration } from '../config/kinds.js'
 import { roles } from '../domain/model.js'
 import { scopes } from '../domain/scopes.js'
+import { parseMoment } from './moment.js'
 import { argument, choice, choices, flag, integer, option, optionalArgument, options, requiredOption, seconds, type Alternatives, type Command, type Parameter } from './parameters.js'
 
 /** Everything that can be said to the command line: noun → verb → parameters. Help and messages are made from it. */
@@ -23,6 +24,7 @@ export const role = choice({ name: 'role', placeholder: 'R', description: `What 
 export const newRole: Parameter<(typeof roles)[number]> = { ...role, required: true }
 
 export const file = argument('FILE', 'The file to read; - is stdin.')
+export const targetUrlFile = requiredOption('to', 'FILE', 'The file that holds the URL of the other database, such as postgresql://tessera@db:5432/tessera; - is stdin. So its password stands in no command line.')
 export const skipExisting = flag('skip-existing', 'Leave out users whose username or email is taken.')
 
 export const sessionId = optionalArgument('ID', 'The id of the session.')
@@ -36,14 +38,9 @@ export const keyId = argument('ID', 'The id of the API key.')
 
 const lifetime = duration('', { fallback: '1d' })
 
-/** An RFC 3339 time. */
-const timePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
-
 /** A moment in time; null when it is not given. */
 function momentOf(text: string | undefined): Date | null | 'bad' {
-  if (text === undefined) return null
-  const at = new Date(text)
-  return timePattern.test(text) && !Number.isNaN(at.getTime()) ? at : 'bad'
+  return text === undefined ? null : (parseMoment(text) ?? 'bad')
 }
 
 /** Seconds from now, or a moment. */
@@ -133,10 +130,17 @@ export const commands = {
       import: {
         summary: 'Create users from a file, one JSON object a line',
         notes: [
-          'Members: username, email, password or password_hash (argon2id, as $argon2id$v=19$m=…,t=…,p=…$salt$hash), pin, role, status (active or suspended).',
+          'Members: username, email, email_verified, password or password_hash (argon2id, as $argon2id$v=19$m=…,t=…,p=…$salt$hash), pin, role, status (active or suspended), created_at, and id, the `sub` of the tokens, where accounts come from another tessera.',
           'Every line is checked before the first user is created; if one is bad, none is. What fails after that is told line by line.',
         ],
         parameters: [file, skipExisting],
+      },
+      export: {
+        summary: 'Write all users to stdout, one JSON object a line, as `import` reads them',
+        notes: [
+          'With the hashes of their passwords: whoever reads it can try passwords against them. PINs, second factors, sessions and API keys are not in it: `tessera database copy` moves those too.',
+        ],
+        parameters: [],
       },
     },
   },
@@ -177,6 +181,16 @@ export const commands = {
     },
   },
   migrate: { summary: 'Bring the schema of the database up to date', verbs: { '': { summary: 'Bring the schema of the database up to date', parameters: [] } } },
+  database: {
+    summary: 'Move all of it to another PostgreSQL',
+    verbs: {
+      copy: {
+        summary: 'Copy everything into an empty database, such as from the embedded server to one of your own',
+        notes: ['Stop the service first. The same master secret opens the copy.'],
+        parameters: [targetUrlFile],
+      },
+    },
+  },
   audit: {
     summary: 'The audit trail',
     verbs: {

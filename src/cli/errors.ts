@@ -6,7 +6,7 @@ export class CommandError extends Error {
 }
 
 /** Errors whose message is written for the operator. By name: their modules need not be loaded to say them. */
-const refusals = ['CommandError', 'ConfigError', 'DatabaseError', 'EmbeddedServerError', 'KeyringError', 'MigrationError', 'MisuseError']
+const refusals = ['CommandError', 'ConfigError', 'CopyError', 'DatabaseError', 'EmbeddedServerError', 'KeyringError', 'MigrationError', 'MisuseError']
 
 /** One line for stderr. */
 export function explain(error: unknown): string {

@@ -1,7 +1,9 @@
+import { validate as validateUuid } from 'uuid'
 import { roles, type Role, type UserStatus } from '../domain/model.js'
 import { requireAccount, type Handles, type NewAccount } from '../domain/new-accounts.js'
 import { CommandError, explain } from './errors.js'
 import { requireLines } from './import-shape.js'
+import { parseMoment } from './moment.js'
 
 /** A line of the file that can become a user. */
 export interface ImportLine {
@@ -16,7 +18,7 @@ export interface LineProblem {
   readonly reason: string
 }
 
-const members = ['username', 'email', 'password', 'password_hash', 'pin', 'role', 'status'] as const
+const members = ['username', 'email', 'password', 'password_hash', 'pin', 'role', 'status', 'id', 'email_verified', 'created_at'] as const
 type Member = (typeof members)[number]
 
 const statuses = ['active', 'suspended'] as const satisfies readonly UserStatus[]
@@ -63,6 +65,9 @@ function accountOf(content: string): NewAccount {
     password: text('password'),
     passwordHash: text('password_hash'),
     pin: text('pin'),
+    id: idOf(text('id')),
+    emailVerified: flagOf('email_verified', given.email_verified),
+    createdAt: momentOf('created_at', text('created_at')),
     role: wordOf<Role>('role', text('role'), roles, 'user'),
     status: wordOf<UserStatus>('status', text('status'), statuses, 'active'),
   }
@@ -91,6 +96,25 @@ function textOf(name: Member, value: unknown): string | null {
   // A login with either is refused as malformed: such a secret would open nothing.
   if (value.includes('\0') || !isWellFormed(value)) throw new CommandError(`${name} must not contain NUL or half of a surrogate pair`)
   return value
+}
+
+function idOf(given: string | null): string | null {
+  if (given === null || validateUuid(given)) return given
+  throw new CommandError('id must be a UUID')
+}
+
+function flagOf(name: Member, value: unknown): boolean {
+  if (value === undefined || value === null) return false
+  if (typeof value !== 'boolean') throw new CommandError(`${name} must be true or false`)
+  return value
+}
+
+/** A time to come would be the time of an account that does not exist yet. */
+function momentOf(name: Member, given: string | null): Date | null {
+  if (given === null) return null
+  const moment = parseMoment(given)
+  if (moment === null || moment.getTime() > Date.now()) throw new CommandError(`${name} must be a time that is past, such as 2027-01-31T12:00:00Z`)
+  return moment
 }
 
 /** `String.prototype.isWellFormed`, which the type library does not have yet. */

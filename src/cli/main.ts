@@ -15,6 +15,7 @@ const loaders = {
   client: async () => (await import('./client.js')).client,
   key: async () => (await import('./key.js')).key,
   migrate: async () => (await import('./migrate.js')).migrate,
+  database: async () => (await import('./database.js')).database,
   audit: async () => (await import('./audit.js')).audit,
   doctor: async () => (await import('./doctor.js')).doctor,
 } satisfies Record<keyof typeof commands, () => Promise<Readonly<Record<string, Handler>>>>

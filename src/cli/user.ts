@@ -4,6 +4,7 @@ import * as operators from '../domain/operators.js'
 import type { CoreService } from '../domain/service.js'
 import { limit, newEmail, newPin, newRole, newUsername, password, passwordStdin, pin, role, type commands } from './commands.js'
 import type { Context, Handler } from './context.js'
+import { exportUsers } from './export.js'
 import { importUsers } from './import.js'
 import { facts, table, type Result } from './output.js'
 import { gather } from './pages.js'
@@ -80,4 +81,5 @@ export const user = {
   'set-role': changing('the role is changed', (service, user, { actor, read }) => operators.setRole(service, user, read(newRole), actor)),
   'reset-totp': resetTotp,
   import: importUsers,
+  export: exportUsers,
 } satisfies Record<keyof typeof commands.user.verbs, Handler>

@@ -16,6 +16,10 @@ export interface NewAccount {
   /** argon2id in the PHC string format, from another system, in place of the password. */
   readonly passwordHash?: string | null
   readonly status?: UserStatus
+  /** The `sub` of its tokens, from another tessera; a new one by default. */
+  readonly id?: string | null
+  readonly emailVerified?: boolean
+  readonly createdAt?: Date | null
   /** The demo accounts alone bypass the policies for new secrets. */
   readonly demo?: boolean
 }
@@ -40,6 +44,7 @@ export function requireAccount(account: NewAccount): Handles {
   const username = account.username === null ? null : newUsername(account.username)
   const email = account.email === null ? null : newEmail(account.email)
   if (username === null && email === null) throw malformed('a user needs a username, an email or both')
+  if (account.emailVerified === true && email === null) throw malformed('an address that is verified must be there: give email')
   if (pin !== null && username === null) throw malformed('a PIN is used with a username: give one')
   if (password !== null && passwordHash !== null) throw malformed('give a password or the hash of one, not both')
   if (passwordHash !== null) requirePasswordHash(passwordHash)
@@ -51,11 +56,11 @@ export function requireAccount(account: NewAccount): Handles {
 /** @throws AuthError malformed | unavailable */
 export async function prepareAccount(service: Pick<CoreService, 'hasher' | 'keyring'>, account: NewAccount): Promise<PreparedAccount> {
   const handles = requireAccount(account)
-  const id = uuidv7()
+  const id = account.id?.toLowerCase() ?? uuidv7()
   const fairness = { address: 'operator', account: id }
   const { password, passwordHash = null, pin, role, status = 'active' } = account
   return {
-    user: { id, ...handles, role },
+    user: { id, ...handles, role, emailVerified: account.emailVerified ?? false, ...(account.createdAt ? { createdAt: account.createdAt } : {}) },
     status,
     passwordHash: password === null ? passwordHash : await service.hasher.hash(password, fairness),
     pin: pin === null ? null : await hashPin(service.hasher, service.keyring, pin, fairness),

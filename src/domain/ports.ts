@@ -59,6 +59,9 @@ export interface Handle extends Omit<Identifier, 'by'> {
 
 export interface NewUser {
   readonly id: string
+  /** From another system, where the account stood before. */
+  readonly emailVerified?: boolean
+  readonly createdAt?: Date
   readonly username: Handle | null
   readonly email: Handle | null
   readonly role: Role
@@ -97,8 +100,14 @@ export interface UserPage {
   readonly status?: UserStatus | null
 }
 
+/** What of an account another system can use. */
+export interface ExportedUser {
+  readonly user: User
+  readonly passwordHash: string | null
+}
+
 export interface Users {
-  /** @returns false when the username or email is taken */
+  /** @returns false when the username, the email or the id is taken */
   insert(user: NewUser): Promise<boolean>
   find(id: string): Promise<User | null>
   /** Inside a transaction: until it is over nobody else changes the user's row, ends all sessions or opens one. */
@@ -112,6 +121,8 @@ export interface Users {
   findForReauthentication(id: string, network: string): Promise<LoginRecord | null>
   /** Oldest first, after the given id. */
   list(page: UserPage): Promise<User[]>
+  /** The same, of everybody, with the hashes of their passwords. */
+  listForExport(page: { readonly after: string | null; readonly limit: number }): Promise<ExportedUser[]>
   /** @returns false when the username or email is taken, or the user unknown */
   setNames(id: string, names: ChangedNames): Promise<boolean>
   setStatus(id: string, status: UserStatus): Promise<boolean>

@@ -43,8 +43,8 @@ const byIdentifier = {
 } satisfies Record<Identifier['by'], string>
 
 const insert = `
-  INSERT INTO users (id, username, username_canonical, username_folded, email, email_canonical, email_folded, role)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+  INSERT INTO users (id, username, username_canonical, username_folded, email, email_canonical, email_folded, role, email_verified, created_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, tessera_now()))
   ON CONFLICT DO NOTHING`
 
 /** Of plain ASCII the canonical form is the folded one, and says enough. */
@@ -55,6 +55,12 @@ const list = `
   ${selectUser(`($1::uuid IS NULL OR u.id > $1)
     AND ($3::text IS NULL OR u.username_canonical LIKE $3 OR u.email_canonical LIKE $3 OR ${foldedUsername} LIKE $6 OR ${foldedEmail} LIKE $6)
     AND ($4::text IS NULL OR u.role = $4) AND ($5::text IS NULL OR u.status = $5)`)}
+  ORDER BY u.id LIMIT $2`
+
+const listForExport = `
+  SELECT ${userColumns}, passwords.hash AS password_hash
+  FROM users u LEFT JOIN passwords ON passwords.user_id = u.id
+  WHERE $1::uuid IS NULL OR u.id > $1
   ORDER BY u.id LIMIT $2`
 
 const beginningWith = (prefix: string): string => `${prefix.replace(/[\\%_]/g, '\\$&')}%`
@@ -120,8 +126,10 @@ export function createUsers(database: Queryable): Users {
   const changes = async (text: string, values: readonly unknown[]) => (await database.query(null, text, values)).count > 0
 
   return {
-    insert: ({ id, username, email, role }) =>
-      changes(insert, [id, username?.given, username?.canonical, foldedToStore(username), email?.given, email?.canonical, foldedToStore(email), role]),
+    insert: ({ id, username, email, role, emailVerified = false, createdAt }) =>
+      changes(insert, [
+        id, username?.given, username?.canonical, foldedToStore(username), email?.given, email?.canonical, foldedToStore(email), role, emailVerified, createdAt,
+      ]),
 
     find: (id) => one('user_find', selectUser('u.id = $1'), [idToFind(id)]),
 
@@ -142,6 +150,11 @@ export function createUsers(database: Queryable): Users {
     async list({ after, limit, prefix = null, role = null, status = null }) {
       const { rows } = await database.query<UserRow>(null, list, [after === null ? null : idToFind(after), limit, prefix && beginningWith(prefix.canonical), role, status, prefix && beginningWith(prefix.folded)])
       return rows.map(toUser)
+    },
+
+    async listForExport({ after, limit }) {
+      const { rows } = await database.query<UserRow & { password_hash: string | null }>(null, listForExport, [after === null ? null : idToFind(after), limit])
+      return rows.map((row) => ({ user: toUser(row), passwordHash: row.password_hash }))
     },
 
     setNames: async (id, { username, email, emailVerified }) => {

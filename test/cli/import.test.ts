@@ -79,7 +79,7 @@ void t.test('tessera user import', async (t) => {
       'line 5: give a password or the hash of one, not both',
       'line 6: password_hash must be an argon2id hash such as $argon2id$v=19$m=19456,t=2,p=1$«salt»$«hash»',
       'line 7: pin must be a string',
-      'line 8: there is no member "pasword": only username, email, password, password_hash, pin, role, status',
+      'line 8: there is no member "pasword": only username, email, password, password_hash, pin, role, status, id, email_verified, created_at',
       'line 9: role must be one of user, admin',
       'line 10: status must be one of active, suspended',
       'line 11: a PIN is used with a username: give one',
@@ -89,7 +89,7 @@ void t.test('tessera user import', async (t) => {
       'line 15: the username or email is taken',
       'line 16: password must not contain NUL or half of a surrogate pair',
       'line 17: password must not contain NUL or half of a surrogate pair',
-      'line 18: there is no member "__proto__": only username, email, password, password_hash, pin, role, status',
+      'line 18: there is no member "__proto__": only username, email, password, password_hash, pin, role, status, id, email_verified, created_at',
       'line 19: it is not a JSON object',
     ])
     t.notMatch(run.stderr, /tr0ub/, 'no secret is repeated')

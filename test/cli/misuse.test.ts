@@ -62,7 +62,7 @@ void t.test('help of every command names all its parameters', (t) => {
 
 void t.test('what is misused is told on stderr in one line, with the usage, and status 2', async (t) => {
   const cases: [string[], RegExp][] = [
-    [[], /^tessera: say what to do\nUsage: tessera user\|session\|apikey\|client\|key\|migrate\|audit\|doctor … /],
+    [[], /^tessera: say what to do\nUsage: tessera user\|session\|apikey\|client\|key\|migrate\|database\|audit\|doctor … /],
     [['users', 'list'], /^tessera: there is no such noun\nUsage: tessera user\|/],
     [['user'], /^tessera: say what to do\nUsage: tessera user create\|list\|/],
     [['user', 'crate'], /^tessera: there is no such command of user\nUsage: tessera user create\|list\|/],

@@ -13,10 +13,15 @@ export interface TestDatabase {
 }
 
 /** A migrated database of its own, gone at the end of the test. */
-export async function createTestDatabase(t: Teardown): Promise<TestDatabase> {
+export const createTestDatabase = (t: Teardown): Promise<TestDatabase> => createDatabase(t, new URL(templateUrl()).pathname.slice(1))
+
+/** The same, with no table in it. */
+export const createEmptyDatabase = (t: Teardown): Promise<TestDatabase> => createDatabase(t, 'template1')
+
+async function createDatabase(t: Teardown, from: string): Promise<TestDatabase> {
   const template = new URL(templateUrl())
   const name = `test_${process.pid}_${randomBytes(4).toString('hex')}`
-  await onServer(template, `create database ${name} template ${template.pathname.slice(1)}`)
+  await onServer(template, `create database ${name} template ${from}`)
   const clients: pg.Client[] = []
   t.teardown(async () => {
     await Promise.all(clients.map((client) => client.end()))
