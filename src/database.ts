@@ -41,8 +41,12 @@ export async function openDatabase(config: Config, log: (message: string) => voi
 const pauseMs = 1000
 const oldestVersion = 150_000
 
-/** A database that starts together with the service may need a while; one that refuses us will not change its mind. */
-async function reach(setting: string, url: string, log: (message: string) => void, patienceMs: number): Promise<void> {
+/**
+ * A database that starts together with the service may need a while; one that refuses us will not change its mind.
+ * @param setting where the URL comes from, for the message
+ * @throws DatabaseError
+ */
+export async function reach(setting: string, url: string, log: (message: string) => void, patienceMs: number): Promise<void> {
   const deadline = performance.now() + patienceMs
   for (;;) {
     try {

@@ -1,5 +1,6 @@
 import { databaseUrl } from '../config/kinds.js'
 import { withoutLastLineBreak } from '../config/plain-text.js'
+import { reach } from '../database.js'
 import { migrateDatabase } from '../migrate-database.js'
 import { copyDatabase } from '../repository/copy-database.js'
 import { migrate } from '../repository/migrate.js'
@@ -12,6 +13,7 @@ import { readSource } from './source.js'
 async function copy(context: Context): Promise<Result> {
   const target = targetOf(await readSource(context.read(targetUrlFile)))
   const database = await context.database(0)
+  await reach('--to', target, context.say, 0)
   await migrateDatabase(database)
   await migrate(target)
   const copied = (await copyDatabase(database.migrationUrl ?? database.listenUrl, target)).filter(({ rows }) => rows > 0)

@@ -30,6 +30,9 @@ await t.test('tessera database copy moves everything: sessions, PINs, keys, seco
 
 await t.test('what --to names must be a database', async (t) => {
   const node = await startTestApp(t)
+  const unreachable = await cliBeside(node)(['database', 'copy', '--to', '-'], { input: 'postgresql://me:tr0ub4dor@127.0.0.1:1/x' })
+  t.match(unreachable, { status: 1, stdout: '', stderr: /^tessera: cannot use PostgreSQL at 127\.0\.0\.1:1\/x \(ECONNREFUSED\): .*--to/ })
+  t.notMatch(unreachable.stderr, /tr0ub4dor|this should not/)
   const run = await cliBeside(node)(['database', 'copy', '--to', '-'], { input: 'mysql://me:tr0ub4dor@db/x' })
   t.strictSame(run, { status: 1, stdout: '', stderr: 'tessera: --to must name a file that holds a URL such as postgresql://user@host:5432/database\n' })
 })
