@@ -100,6 +100,10 @@ export const attacks = {
   // Two readings of one request.
 
   // Secrets and strangers on the machine.
+  'advisory-locks-of-a-stranger': { text: 'a database role that can only connect holds every advisory lock' },
+  'migration-lock-of-a-stranger': { text: 'the same role holds the lock of migrations' },
+  'notifications-of-a-stranger': { text: 'the same role floods the channel of notifications, with forged, huge and empty ones' },
+  'notification-queue-full': { text: 'the same role fills the queue of notifications' },
 
   // A machine that is not ours.
   'misspelled-setting': { text: 'a setting whose name has a slip of the keyboard' },
@@ -144,4 +148,5 @@ export const faults = {
   // Floods.
 
   // The database and what stands before it.
+  'two-versions-number-revocations': { text: 'nodes of this version and of the one before it write revocations at once' },
 }

@@ -1,5 +1,5 @@
 import type { AuditChain, Checkpoint, Seal, SealableEvent, SealedEvent } from '../domain/ports.js'
-import { locks } from './locks.js'
+import { tryLock } from './locks.js'
 import type { Database } from './transaction.js'
 
 interface SealRow {
@@ -53,10 +53,7 @@ export function createAuditChain(database: Database): AuditChain {
   }
 
   return {
-    async tryLock() {
-      const { rows: [row] } = await database.query<{ held: boolean }>(null, `SELECT pg_try_advisory_xact_lock(${locks.seal}) AS held`, [])
-      return row?.held ?? false
-    },
+    tryLock: () => tryLock(database, 'seal'),
 
     lastSeal: () => oneSeal('SELECT seq, event_id, mac, kid FROM audit_seals ORDER BY seq DESC LIMIT 1', []),
 

@@ -86,5 +86,8 @@ export const describeFailure = (error: unknown): DatabaseFailure => {
   return verdict.cause instanceof DatabaseFailure ? verdict.cause : new DatabaseFailure(verdict.message, undefined, null, undefined)
 }
 
+/** 54000, program_limit_exceeded: at a COMMIT, the queue of notifications is full. */
+export const isNotificationQueueFull = (error: unknown): boolean => error instanceof DatabaseFailure && error.code === '54000'
+
 export const isConflict = (error: unknown): boolean =>
   error instanceof AuthError && error.cause instanceof DatabaseFailure && conflicts.has(error.cause.code ?? '')

@@ -1,6 +1,5 @@
 import type { Keys, KeyWrap, StoredDataKey, StoredSigningKey } from '../domain/ports.js'
-import { locks } from './locks.js'
-import { channel } from './revocations.js'
+import { lock } from './locks.js'
 import type { Database } from './transaction.js'
 
 interface DataKeyRow {
@@ -65,7 +64,7 @@ export function createKeys(database: Database): Keys {
   return {
     async lock() {
       if (!database.isTransaction) throw new Error('keys are locked inside a transaction only')
-      await run(`SELECT pg_advisory_xact_lock(${locks.keys})`, [])
+      await lock(database, 'keys')
     },
 
     async dataKeys() {
@@ -111,7 +110,7 @@ export function createKeys(database: Database): Keys {
 
     deleteSupersededWraps: (kekId) => run(deleteSupersededWraps, [kekId]),
 
-    notifyChange: () => run(`SELECT pg_notify('${channel}', '{"keys":true}')`, []),
+    notifyChange: () => run(`SELECT tessera_announce('{"keys":true}')`, []),
   }
 }
 

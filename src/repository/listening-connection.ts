@@ -1,16 +1,17 @@
 import pg from 'pg'
 import { clientOptions, runStatement, type Queryable } from './pool.js'
 
-/** A session that listens on one channel and can be asked as well. Every answer has a limit, so silence is noticed. */
+/** A session that listens and can be asked as well. Every answer has a limit, so silence is noticed. */
 export interface ListeningConnection extends Queryable {
-  /** Connects and listens. */
+  /** Connects, and listens on the channel of this database. */
   open(): Promise<void>
   /**
    * Resolves after `ms`, or sooner when there was a notification since the last call.
+   * @param atLeastMs since the last call ended: a storm of notifications does not make a storm of questions
    * @throws when the connection was lost
    */
-  wait(ms: number): Promise<void>
-  /** Ends the present or the next `wait`. */
+  wait(ms: number, atLeastMs: number): Promise<void>
+  /** Ends the present `wait`, and every one after it. */
   wake(): void
   close(): Promise<void>
 }
@@ -18,13 +19,12 @@ export interface ListeningConnection extends Queryable {
 export interface ListeningOptions {
   connectionString: string
   applicationName?: string | undefined
-  channel: string
   answerTimeoutMs: number
   onNotification: (payload: string) => void
 }
 
 export function createListeningConnection(options: ListeningOptions): ListeningConnection {
-  const { channel, answerTimeoutMs, onNotification } = options
+  const { answerTimeoutMs, onNotification } = options
   const client = new pg.Client(
     clientOptions(options, {
       acquireMs: answerTimeoutMs,
@@ -34,16 +34,19 @@ export function createListeningConnection(options: ListeningOptions): ListeningC
     }),
   )
   let lost: Error | null = null
-  let isAwake = false
-  let resume: (() => void) | null = null
+  /** Since the last wait ended. */
+  let isNotified = false
+  let isOver = false
+  let lastWaitEndedAt = -Infinity
+  let sleep: Sleep | null = null
 
-  function wake(): void {
-    isAwake = true
-    resume?.()
+  function end(): void {
+    isOver = true
+    sleep?.end()
   }
   function lose(error: Error): void {
     lost ??= error
-    wake()
+    end()
   }
   client.on('error', lose)
   client.on('end', () => {
@@ -51,22 +54,35 @@ export function createListeningConnection(options: ListeningOptions): ListeningC
   })
   client.on('notification', ({ payload }) => {
     onNotification(payload ?? '')
-    wake()
+    isNotified = true
+    if (sleep?.endsWithNews) sleep.end()
   })
+
+  async function sleepFor(ms: number, endsWithNews: boolean): Promise<void> {
+    if (ms <= 0 || isOver || (endsWithNews && isNotified)) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      sleep = { endsWithNews, end: () => { clearTimeout(timer); resolve() } }
+    })
+    sleep = null
+  }
 
   return {
     async open() {
       await client.connect()
-      await client.query(`LISTEN ${channel}`)
+      const { rows: [channel] } = await runStatement<{ name: string }>(client, null, 'SELECT name FROM notification_channel', [], answerTimeoutMs)
+      if (!channel) throw new Error('notification_channel has lost its row')
+      await client.query(`LISTEN ${client.escapeIdentifier(channel.name)}`)
     },
     query: (name, text, values) => runStatement(client, name, text, values, answerTimeoutMs),
-    async wait(ms) {
-      if (!isAwake) await sleepUntilWoken(ms, (wakeUp) => (resume = wakeUp))
-      isAwake = false
-      resume = null
+    async wait(ms, atLeastMs) {
+      await sleepFor(ms, true)
+      await sleepFor(lastWaitEndedAt + atLeastMs - performance.now(), false)
+      lastWaitEndedAt = performance.now()
+      isNotified = false
       if (lost) throw lost
     },
-    wake,
+    wake: end,
     async close() {
       // A peer that is gone never confirms the farewell.
       const giveUp = setTimeout(() => client.connection.stream.destroy(), answerTimeoutMs)
@@ -76,12 +92,7 @@ export function createListeningConnection(options: ListeningOptions): ListeningC
   }
 }
 
-function sleepUntilWoken(ms: number, onSleep: (wakeUp: () => void) => void): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    onSleep(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
+interface Sleep {
+  readonly endsWithNews: boolean
+  end(): void
 }

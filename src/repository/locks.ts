@@ -1,17 +1,19 @@
-/**
- * Advisory locks, as the two numbers that Postgres wants: ours, and what for. They are held to the end of a transaction.
- */
-const ours = 0x74657373
+import type { Queryable } from './pool.js'
 
-export const locks = {
-  /** Drawing the number of a revocation. */
-  revocations: `${ours}, 1`,
-  /** Creating and re-wrapping keys. */
-  keys: `${ours}, 2`,
-  /** Sweeping. */
-  sweep: `${ours}, 3`,
-  /** Sealing the audit trail. */
-  seal: `${ours}, 4`,
-  /** Taking from somebody what makes an administrator. */
-  administrators: `${ours}, 5`,
-} as const
+/**
+ * What one transaction at a time may do: a row of `service_locks` each, held to the end of the transaction. A row lock takes
+ * rights on the table; an advisory lock would be free to every role that may connect to the database.
+ */
+type Waiting = 'keys' | 'administrators'
+type Optional = 'sweep' | 'seal'
+
+/** Waits until nobody else holds it. */
+export async function lock(transaction: Queryable, name: Waiting): Promise<void> {
+  await transaction.query(null, 'SELECT tessera_lock($1)', [name])
+}
+
+/** @returns false when another transaction holds it */
+export async function tryLock(transaction: Queryable, name: Optional): Promise<boolean> {
+  const { count } = await transaction.query(null, 'SELECT FROM service_locks WHERE name = $1 FOR NO KEY UPDATE SKIP LOCKED', [name])
+  return count > 0
+}

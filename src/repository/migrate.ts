@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { packageRoot } from '../package-root.js'
 import { MigrationError } from './migration-error.js'
@@ -10,8 +11,9 @@ export { MigrationError } from './migration-error.js'
 
 const migrationsFolder = path.join(packageRoot, 'migrations')
 
-/** Held by whoever migrates; the others wait, and find nothing left to do. */
-const lockKey = 7_377_235_002
+/** Version 0.1 holds this advisory lock while it migrates. */
+const previousLockKey = 7_377_235_002
+const previousLockPollMs = 50
 
 export interface MigrateOptions {
   readonly log?: (message: string) => void
@@ -53,22 +55,53 @@ export async function migrate(connectionString: string, options: MigrateOptions 
   await client.connect()
   try {
     await prepareSession(client)
-    await client.query('select pg_advisory_lock($1)', [lockKey])
-    const pending = pendingOf(migrations, await appliedRows(client))
-    // Not before: a role that may not change the schema can serve one that is up to date.
-    if (pending.length > 0) await client.query(schemaMigrations)
-    for (const migration of pending) {
-      await apply(client, migration)
-      options.log?.(`Applied migration ${migration.name}`)
-    }
+    const applied = await applyMissing(client, migrations, options)
     if (options.serviceUrl !== undefined) await provideFor(options.serviceUrl, client, options.directory)
-    return { applied: pending.map(({ name }) => name) }
+    return { applied }
   } catch (error) {
     if (!isRefusal(error)) throw error
     throw new MigrationError(`The schema cannot be brought up to date: ${error.message}. Let the role that owns it run \`tessera migrate\`.`, { cause: error })
   } finally {
     await client.end()
   }
+}
+
+async function applyMissing(client: pg.Client, migrations: readonly Migration[], { log }: MigrateOptions): Promise<string[]> {
+  // A role that may not change the schema can serve one that is up to date: it needs no lock and no table.
+  if (pendingOf(migrations, await appliedRows(client)).length === 0) return []
+  await waitForPreviousVersion(client)
+  await client.query(schemaMigrations).catch(unlessMadeMeanwhile)
+  const applied = []
+  for (const migration of migrations) {
+    if (!(await applyUnlessDone(client, migration, migrations))) continue
+    applied.push(migration.name)
+    log?.(`Applied migration ${migration.name}`)
+  }
+  return applied
+}
+
+/**
+ * A node of version 0.1 migrates under an advisory lock, which any role may hold: it is waited for only while a session of
+ * our own role holds it. Between nodes of this version the lock on the table decides.
+ */
+async function waitForPreviousVersion(client: pg.Client): Promise<void> {
+  for (;;) {
+    const { rows: [lock] } = await client.query<{ held: boolean }>('select pg_try_advisory_lock($1) as held', [previousLockKey])
+    if (lock?.held) return
+    const { rows: holders } = await client.query(
+      `select from pg_locks l join pg_stat_activity a on a.pid = l.pid
+       where l.locktype = 'advisory' and l.database = (select oid from pg_database where datname = current_database())
+         and l.classid::bigint << 32 | l.objid::bigint = $1 and l.objsubid = 1 and l.granted and a.usename = current_user`,
+      [previousLockKey],
+    )
+    if (holders.length === 0) return
+    await pause(previousLockPollMs)
+  }
+}
+
+/** `if not exists` does not look at what another session is just making: unique_violation, duplicate_table. */
+function unlessMadeMeanwhile(error: unknown): void {
+  if (!(error instanceof pg.DatabaseError && ['23505', '42P07'].includes(error.code ?? ''))) throw error
 }
 
 /** @returns the names of migrations that this release has and the database has not */
@@ -161,14 +194,26 @@ function pendingOf(migrations: readonly Migration[], applied: readonly AppliedRo
   return pending
 }
 
-async function apply(client: pg.Client, { version, name, checksum, sql }: Migration): Promise<void> {
+/** One node at a time, behind a lock that only the owner of the table can take. @returns false when another node was faster */
+async function applyUnlessDone(client: pg.Client, migration: Migration, all: readonly Migration[]): Promise<boolean> {
+  await client.query('begin')
   try {
-    await client.query('begin')
-    await client.query(sql)
-    await client.query('insert into schema_migrations (version, name, checksum) values ($1, $2, $3)', [version, name, checksum])
+    await client.query('lock table schema_migrations in share row exclusive mode')
+    const isMissing = pendingOf(all, await appliedRows(client)).includes(migration)
+    if (isMissing) await apply(client, migration)
     await client.query('commit')
+    return isMissing
   } catch (error) {
     await client.query('rollback').catch(() => undefined)
+    throw error
+  }
+}
+
+async function apply(client: pg.Client, { version, name, checksum, sql }: Migration): Promise<void> {
+  try {
+    await client.query(sql)
+    await client.query('insert into schema_migrations (version, name, checksum) values ($1, $2, $3)', [version, name, checksum])
+  } catch (error) {
     throw new MigrationError(`Migration ${name} failed${lineOf(error, sql)}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     })

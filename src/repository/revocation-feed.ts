@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Revocation } from '../domain/model.js'
 import { describeFailure } from './failures.js'
 import { createListeningConnection, type ListeningConnection } from './listening-connection.js'
-import { channel, readNews, type Cursor } from './revocations.js'
+import { readNews, type Cursor } from './revocations.js'
 
 export interface RevocationFeedOptions {
   /** For a session of its own, so never through a transaction pooler. */
@@ -28,6 +28,11 @@ export interface RevocationFeed {
   lagMs(): number
 }
 
+/** What is announced within this time is read in one look. */
+const shortestPauseMs = 10
+/** Any other payload is the number of a revocation, and no more than a hint to look. */
+const keysNotice = '{"keys":true}'
+
 const firstPauseMs = 50
 const longestPauseMs = 500
 
@@ -47,11 +52,10 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
     createListeningConnection({
       connectionString: options.connectionString,
       applicationName: options.applicationName,
-      channel,
       // A silent connection is given up while there is time left for the next one, before anybody notices.
       answerTimeoutMs: maxLagMs / 2,
       onNotification: (payload) => {
-        keysChanged ||= namesKeys(payload)
+        keysChanged ||= payload === keysNotice
       },
     })
 
@@ -78,7 +82,7 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
       await connection.open()
       while (!stopping.signal.aborted) {
         await readAndTell(connection)
-        await connection.wait(maxLagMs / 4)
+        await connection.wait(maxLagMs / 4, shortestPauseMs)
       }
     } finally {
       await connection.close()
@@ -126,16 +130,6 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
     },
     isFresh: () => performance.now() - confirmedAt <= maxLagMs,
     lagMs: () => performance.now() - confirmedAt,
-  }
-}
-
-function namesKeys(payload: string): boolean {
-  try {
-    const message: unknown = JSON.parse(payload)
-    return typeof message === 'object' && message !== null && 'keys' in message
-  } catch {
-    // Somebody else's words on our channel make us read once more, which is harmless.
-    return false
   }
 }
 

@@ -1,7 +1,6 @@
 import type { NewRevocation, Revocation } from '../domain/model.js'
 import type { Revocations } from '../domain/ports.js'
 import { idToFind } from './inputs.js'
-import { locks } from './locks.js'
 import type { Queryable } from './pool.js'
 import type { Database } from './transaction.js'
 
@@ -15,21 +14,16 @@ interface RevocationRow {
   expires_at: Date
 }
 
-/** The channel that every node listens on: `{"revocation":seq}` or `{"keys":true}`. */
-export const channel = 'tessera'
-
 /** A token may have been signed by a node whose clock is a little behind. */
 const clockMarginSeconds = 60
 
 const columns = 'seq, kind, subject, epoch, survivor, created_at, expires_at'
 
+/** A trigger draws the number behind a lock and tells the nodes (migration 0021). */
 const write = `
-  WITH written AS (
-    INSERT INTO revocations (seq, kind, subject, epoch, survivor, expires_at)
-    VALUES (nextval('revocations_seq'), $1, $2, $3, $4, tessera_now() + make_interval(secs => $5))
-    RETURNING ${columns}
-  )
-  SELECT ${columns}, pg_notify('${channel}', json_build_object('revocation', seq)::text) FROM written`
+  INSERT INTO revocations (kind, subject, epoch, survivor, expires_at)
+  VALUES ($1, $2, $3, $4, tessera_now() + make_interval(secs => $5))
+  RETURNING ${columns}`
 
 const selectLive = `SELECT ${columns} FROM revocations WHERE expires_at > tessera_now()`
 
@@ -57,8 +51,6 @@ export function createRevocations(database: Database, { longestTokenSeconds, onR
   return {
     announce: (revocation) =>
       database.transaction(async (transaction) => {
-        // A statement of its own, before the number is drawn: so numbers become visible in their order.
-        await transaction.query(null, `SELECT pg_advisory_xact_lock(${locks.revocations})`, [])
         const { rows: [row] } = await transaction.query<RevocationRow>('revocation_write', write, [
           ...writtenValues(revocation),
           longestTokenSeconds + clockMarginSeconds,

@@ -8,6 +8,8 @@ import { MigrationError } from './migration-error.js'
 const tableRights = {
   schema_migrations: ['SELECT'],
   service_state: ['SELECT', 'UPDATE'],
+  service_locks: ['SELECT', 'UPDATE'],
+  notification_channel: ['SELECT'],
   users: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   passwords: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   pins: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],

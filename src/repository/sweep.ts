@@ -1,4 +1,4 @@
-import { locks } from './locks.js'
+import { tryLock } from './locks.js'
 import type { Pool } from './pool.js'
 import { createDatabase, type Database } from './transaction.js'
 import { knownOriginDays } from './users.js'
@@ -22,8 +22,6 @@ export type SweepCounts = Record<SweptTable, number>
 const rowsABatch = 1000
 /** What is left then is left to the next sweep. */
 const batchesATable = 50
-
-const tryLock = `SELECT pg_try_advisory_xact_lock(${locks.sweep}) AS held`
 
 /** Rows that somebody is using are passed over; they are found again. */
 const deleteBatch = (table: SweptTable) => `
@@ -60,7 +58,6 @@ async function sweepTable(database: Database, table: SweptTable): Promise<number
 
 const sweepBatch = (database: Database, table: SweptTable): Promise<number> =>
   database.transaction(async (transaction) => {
-    const { rows: [lock] } = await transaction.query<{ held: boolean }>(null, tryLock, [])
-    if (!lock?.held) return 0
+    if (!(await tryLock(transaction, 'sweep'))) return 0
     return (await transaction.query(null, deleteBatch(table), [])).count
   })

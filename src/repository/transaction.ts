@@ -1,5 +1,5 @@
 import { unavailable } from '../domain/errors.js'
-import { DatabaseFailure, isConflict } from './failures.js'
+import { DatabaseFailure, isConflict, isNotificationQueueFull } from './failures.js'
 import { acquire, type Connection, type Outcome, type Pool, type Queryable, type Wait } from './pool.js'
 
 /** Where statements run: on the pool, each by itself, or inside a transaction. */
@@ -29,7 +29,7 @@ function databaseOn(pool: Pool, waitSoFar: () => Wait): Database {
   return {
     isTransaction: false,
     query: (name, text, values) => queryOnce(pool, waitSoFar(), name, text, values),
-    transaction: (work) => withRetries(() => runTransaction(pool, waitSoFar(), work)),
+    transaction: (work) => withRetries((announces) => runTransaction(pool, waitSoFar(), work, announces)),
     forOneRequest() {
       const wait: Wait = { ms: 0 }
       return databaseOn(pool, () => wait)
@@ -52,20 +52,30 @@ async function queryOnce<Row extends object>(
   }
 }
 
-async function withRetries<T>(run: () => Promise<T>): Promise<T> {
+/**
+ * Any role can fill the server's queue of notifications. The work then counts without one: nodes look by themselves, a
+ * little later.
+ */
+async function withRetries<T>(run: (announces: boolean) => Promise<T>): Promise<T> {
+  let announces = true
   for (let retries = retriesAfterConflict; ; retries -= 1) {
     try {
-      return await run()
+      return await run(announces)
     } catch (error) {
-      if (retries === 0 || !isConflict(error)) throw error
+      const isQueueFull = announces && isNotificationQueueFull(error)
+      if (!isQueueFull && (retries === 0 || !isConflict(error))) throw error
+      if (isQueueFull) announces = false
     }
   }
 }
 
-async function runTransaction<T>(pool: Pool, wait: Wait, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+async function runTransaction<T>(pool: Pool, wait: Wait, work: (transaction: Transaction) => Promise<T>, announces: boolean): Promise<T> {
   const connection = await acquire(pool, wait)
   const acts: (() => void)[] = []
-  const result = await betweenBeginAndCommit(connection, () => work(transactionOn(connection, acts)))
+  const result = await betweenBeginAndCommit(connection, async () => {
+    if (!announces) await connection.query(null, 'SET LOCAL tessera.announce = off', [])
+    return work(transactionOn(connection, acts))
+  })
   for (const act of acts) act()
   return result
 }

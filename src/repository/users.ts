@@ -2,7 +2,7 @@ import type { Identifier, LoginRecord, Users } from '../domain/ports.js'
 import { effectiveEpoch, lowestEpochOf } from './epoch.js'
 import { DatabaseFailure } from './failures.js'
 import { idToFind } from './inputs.js'
-import { locks } from './locks.js'
+import { lock } from './locks.js'
 import type { Queryable } from './pool.js'
 import { toUser, userColumns, type UserRow } from './user-row.js'
 
@@ -136,9 +136,7 @@ export function createUsers(database: Queryable): Users {
     // What refers to the row, such as a new session's audit, need not wait.
     hold: (id) => one(null, `${selectUser('u.id = $1')} FOR NO KEY UPDATE OF u`, [idToFind(id)]),
 
-    async holdAdministrators() {
-      await database.query(null, `SELECT pg_advisory_xact_lock(${locks.administrators})`, [])
-    },
+    holdAdministrators: () => lock(database, 'administrators'),
 
     findByIdentifier: ({ by, canonical, folded }) => one(null, selectUser(byIdentifier[by]), [canonical, folded]),
 

@@ -146,13 +146,12 @@ function startNode(t: Test, connectionString: string, directory: string) {
   return { child, ended, applied }
 }
 
-/** Backends of this database that wait for an advisory lock. */
-const waiters = `select pid from pg_stat_activity
-  where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'advisory'`
+/** Backends of this database that migrate it. */
+const migrating = `select pid from pg_stat_activity where datname = current_database() and application_name = 'tessera migrate'`
 
-async function untilWaiting(client: pg.Client, count: number): Promise<unknown[]> {
+async function untilThereAre(client: pg.Client, count: number, backends = migrating): Promise<unknown[]> {
   for (;;) {
-    const pids = await valuesOf(client, waiters)
+    const pids = await valuesOf(client, backends)
     if (pids.length === count) return pids
     await sleep(20)
   }
@@ -174,13 +173,13 @@ await t.test('fault 16: when the node that migrates is killed, the next one comp
   await client.query('select pg_advisory_lock(42)') // holds up the second migration
   const first = startNode(t, connectionString, directory)
   first.applied.catch(() => undefined)
-  const [firstBackend] = await untilWaiting(client, 1)
+  const [firstBackend] = await untilThereAre(client, 1, `${migrating} and wait_event_type = 'Lock'`)
   const others = [1, 2, 3].map(() => startNode(t, connectionString, directory))
-  await untilWaiting(client, 4)
+  await untilThereAre(client, 4)
 
   first.child.kill('SIGKILL')
   await first.ended
-  t.notOk((await untilWaiting(client, 3)).includes(firstBackend), 'the lock of the dead is free while its statement still waits')
+  t.notOk((await untilThereAre(client, 3)).includes(firstBackend), 'the lock of the dead is free while its statement still waits')
   t.strictSame(await valuesOf(client, 'select name from steps'), ['first'], 'half a migration has left nothing')
   await client.query('select pg_advisory_unlock(42)')
   const applied = await Promise.all(others.map((node) => node.applied))
