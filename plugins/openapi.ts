@@ -1,11 +1,13 @@
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { problems } from '../schemas/problem.js'
 import type { Config } from '../src/config/index.js'
+import { once } from '../src/http/once.js'
+import { makeStaticAnswer, sendStaticAnswer } from '../src/http/static-answer.js'
 import { describeRoute, finishDocument } from './openapi-document.js'
+import { docsPage } from './docs-page.js'
 import { accessTokenCookieName } from './token-extraction.js'
 
 export interface OpenapiOptions {
@@ -41,18 +43,6 @@ const securitySchemes = {
   client: { type: 'http', scheme: 'basic', description: 'The id and the secret of a client.' },
 } as const
 
-/** Nothing from elsewhere, nothing inline. `data:` is for the icons in its style sheet. */
-const contentSecurityPolicy = {
-  'default-src': "'none'",
-  'script-src': "'self'",
-  'style-src': "'self'",
-  'img-src': ["'self'", 'data:'],
-  'connect-src': "'self'",
-  'base-uri': "'none'",
-  'form-action': "'none'",
-  'frame-ancestors': "'none'",
-}
-
 /**
  * `GET /openapi.json`: the very schemas that validate, as OpenAPI 3.1; and `GET /docs`, a page to read and try them. Register it
  * before the routes.
@@ -73,14 +63,9 @@ async function openapiPlugin(app: FastifyInstance, { config, version }: OpenapiO
     transform: describeRoute,
     transformObject: finishDocument,
   })
-  app.get('/openapi.json', { schema: documentSchema }, (_request, reply) => reply.type('application/json; charset=utf-8').send(app.swagger()))
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    indexPrefix: path,
-    staticCSP: contentSecurityPolicy,
-    theme: { title: 'tessera: API' },
-    uiConfig: { layout: 'BaseLayout', docExpansion: 'list', displayOperationId: false },
-  })
+  const document = once(() => makeStaticAnswer('application/json; charset=utf-8', Buffer.from(JSON.stringify(app.swagger()))))
+  app.get('/openapi.json', { schema: documentSchema }, async (request, reply) => sendStaticAnswer(request, reply, await document()))
+  await app.register(docsPage, { publicPath: path, document })
 }
 
 const documentSchema = {

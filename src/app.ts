@@ -56,16 +56,19 @@ import { createRevocationList, type RevocationList } from './domain/revocation-l
 import { createRevocationLog, type RevocationLog } from './domain/revocation-log.js'
 import type { DialectPolicy, Service } from './domain/service.js'
 import { openSigningKeys, type SigningKeys } from './domain/signing-keys.js'
+import type { Connections } from './http/connections.js'
 import type { LogDestination } from './logging.js'
 import { createRevocationFeed, databaseTime, sweep, type RevocationFeed } from './repository/index.js'
 import { pendingMigrations } from './repository/migrate.js'
 import { connectRedis } from './redis.js'
-import { serverOptions } from './server-options.js'
+import { boundedConnections, serverOptions } from './server-options.js'
 import { version } from './version.js'
 
 export interface AppOptions {
   /** The server that listens already. */
   readonly serverFactory?: FastifyServerFactory
+  /** Of the server that listens already. */
+  readonly connections?: Connections
   readonly logDestination?: LogDestination
 }
 
@@ -76,7 +79,8 @@ const dialectsOf = (config: Config): Dialect[] => dialectFactories.map((factory)
 
 /** The one ordered list of plugins and routes. Whoever builds the app closes the core after it. */
 export async function buildApp(config: Config, core: Core, options: AppOptions = {}): Promise<FastifyInstance> {
-  const app = Fastify({ ...serverOptions(config, options.logDestination), ...(options.serverFactory ? { serverFactory: options.serverFactory } : {}) })
+  const connections = options.connections ?? boundedConnections(config)
+  const app = Fastify({ ...serverOptions(config, connections, options.logDestination), ...(options.serverFactory ? { serverFactory: options.serverFactory } : {}) })
   for (const warning of config.warnings) app.log.warn(warning)
   const doors = [authDoor(config), ...dialectsOf(config)]
   await registerTransport(app, config, [

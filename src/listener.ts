@@ -1,5 +1,6 @@
-import { createServer, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Connections } from './http/connections.js'
 import { requestIdOf } from './request-id.js'
 
 /** Why the service cannot listen, in one line. */
@@ -22,13 +23,10 @@ export interface Listener {
 }
 
 /** @throws ListenError */
-export async function bind(host: string, port: number, options: ServerOptions): Promise<Listener> {
+export async function bind(host: string, port: number, connections: Connections): Promise<Listener> {
   let handler: RequestListener = answerStarting
   let attached: RequestListener = answerStarting
-  const unanswered = new Set<ServerResponse>()
-  const server = createServer(options, (request, response) => {
-    unanswered.add(response)
-    response.once('close', () => unanswered.delete(response))
+  const server = connections.createServer((request, response) => {
     handler(request, response)
   })
   await listen(server, host, port)
@@ -42,7 +40,7 @@ export async function bind(host: string, port: number, options: ServerOptions): 
     handOver() {
       handler = attached
     },
-    drain: (withinMs) => drain(server, unanswered, withinMs),
+    drain: (withinMs) => drain(server, connections, withinMs),
   }
 }
 
@@ -96,11 +94,11 @@ async function untilAllAreTaken(server: Server): Promise<void> {
   server.off('connection', note)
 }
 
-async function drain(server: Server, unanswered: ReadonlySet<ServerResponse>, withinMs: number): Promise<void> {
+async function drain(server: Server, connections: Connections, withinMs: number): Promise<void> {
   const endsAt = performance.now() + withinMs
   await untilAllAreTaken(server)
   // Else their connections stay open for the next request, and hold us up for as long as they may be idle.
-  for (const response of unanswered) if (!response.headersSent) response.setHeader('connection', 'close')
+  for (const response of connections.unanswered()) if (!response.headersSent) response.setHeader('connection', 'close')
   await new Promise<void>((resolve) => {
     const cut = setTimeout(() => {
       server.closeAllConnections()

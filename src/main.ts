@@ -6,11 +6,12 @@ import { DatabaseError } from './database.js'
 import { settleDemo } from './demo-accounts.js'
 import { KeyringError } from './domain/keyring.js'
 import { greeting, isGreetingWanted } from './greeting.js'
+import type { Connections } from './http/connections.js'
 import { bind, ListenError, type Listener } from './listener.js'
 import { loggerOptions } from './logging.js'
 import { EmbeddedServerError } from './repository/embedded/index.js'
 import { MigrationError } from './repository/migrate.js'
-import { httpServerOptions } from './server-options.js'
+import { boundedConnections } from './server-options.js'
 import { lowerPoolPriority } from './thread-pool.js'
 
 const drainMs = 8000
@@ -29,7 +30,8 @@ try {
 async function run(config: Config): Promise<void> {
   const log = pino(loggerOptions(config))
   const stopSignal = firstSignal('SIGTERM', 'SIGINT')
-  const listener = await bind(config.host, config.port, httpServerOptions)
+  const connections = boundedConnections(config)
+  const listener = await bind(config.host, config.port, connections)
   await lowerPoolPriority(config.threadPoolSize)
   const opening = openCore(config, {
     applicationName: 'tessera',
@@ -40,7 +42,7 @@ async function run(config: Config): Promise<void> {
   const core = await Promise.race([opening, stopSignal])
   if (typeof core === 'string') return abandon(config, opening)
   try {
-    await serve(config, core, listener, stopSignal)
+    await serve(config, core, { listener, connections }, stopSignal)
   } catch (error) {
     await core.close()
     throw error
@@ -63,8 +65,13 @@ async function abandon(config: Config, opening: Promise<Core>): Promise<never> {
   process.exit(0)
 }
 
-async function serve(config: Config, core: Core, listener: Listener, stopSignal: Promise<NodeJS.Signals>): Promise<void> {
-  const app = await buildApp(config, core, { serverFactory: (handler) => listener.attach(handler) })
+interface Entrance {
+  readonly listener: Listener
+  readonly connections: Connections
+}
+
+async function serve(config: Config, core: Core, { listener, connections }: Entrance, stopSignal: Promise<NodeJS.Signals>): Promise<void> {
+  const app = await buildApp(config, core, { connections, serverFactory: (handler) => listener.attach(handler) })
   app.addHook('preClose', () => listener.drain(drainMs))
   const demo = await settleDemo(core.service, config)
   for (const name of demo.suspended) app.log.warn(`${name} is suspended: everybody knows the secret of this demo account, and this is no demo any more`)

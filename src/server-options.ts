@@ -6,6 +6,7 @@ import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest 
 import { clientAddress } from '../plugins/client-address.js'
 import { securityHeaders } from '../plugins/security-headers.js'
 import type { Config } from './config/index.js'
+import { createConnections, type Connections } from './http/connections.js'
 import { logAnswer, loggerOptions, QuietLogController, type LogDestination } from './logging.js'
 import { requestIdOf } from './request-id.js'
 
@@ -26,19 +27,25 @@ export const httpServerOptions = {
   requireHostHeader: false,
 } as const satisfies ServerOptions
 
+/** No browser, gateway or library sends more requests than this before it has read an answer. */
+const mostUnanswered = 16
+const longestUnreadMs = 5000
+
+/** With the bounds of every server of the service. */
+export const boundedConnections = ({ trustProxy, connectionsPerAddress }: Pick<Config, 'trustProxy' | 'connectionsPerAddress'>): Connections =>
+  createConnections(httpServerOptions, { unanswered: mostUnanswered, unreadMs: longestUnreadMs, perAddress: connectionsPerAddress, shared: trustProxy ?? [] })
+
 /**
  * The settings of the framework, without a word about routes.
  * @param destination where log lines go instead of stdout
  */
-export function serverOptions(config: Config, destination?: LogDestination): FastifyHttpOptions<Server> {
+export function serverOptions(config: Config, connections: Connections, destination?: LogDestination): FastifyHttpOptions<Server> {
   return {
+    serverFactory: (handler) => connections.createServer(handler),
     bodyLimit: largestBodyBytes,
     trustProxy: config.trustProxy === null ? false : [...config.trustProxy],
     // A parameter can be as long as the header that carries it: routes answer for it in their own words.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: largestHeaderBytes },
-    http: httpServerOptions,
-    requestTimeout: httpServerOptions.requestTimeout,
-    keepAliveTimeout: httpServerOptions.keepAliveTimeout,
     // While the server closes, what still arrives on open connections is served, and the connection closed after it.
     return503OnClosing: false,
     schemaController: { compilersFactory: { buildValidator } },
@@ -48,7 +55,7 @@ export function serverOptions(config: Config, destination?: LogDestination): Fas
     frameworkErrors: (error, request, reply) => {
       void answerUnrouted(config, error, request, reply)
     },
-    clientErrorHandler: answerBrokenHttp,
+    clientErrorHandler: answerBrokenHttp(connections),
   }
 }
 
@@ -86,10 +93,24 @@ const notHttp: BrokenHttp = [400, 'This is not HTTP/1.1 (RFC 9112).']
 const lingerMs = 1000
 
 /** What the HTTP parser refuses never becomes a request. The error holds the bytes that were received: none is logged. */
-function answerBrokenHttp(this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return
-  const requestId = randomUUID()
-  const [status, detail] = brokenHttp[error.code ?? ''] ?? notHttp
+function answerBrokenHttp(connections: Connections) {
+  return function (this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
+    if (error.code === 'ECONNRESET' || !socket.writable) return
+    // This answer would be read as that of the request before it.
+    if (connections.isAnswering(socket)) {
+      socket.destroy()
+      return
+    }
+    const requestId = randomUUID()
+    const [status, detail] = brokenHttp[error.code ?? ''] ?? notHttp
+    socket.end(brokenHttpAnswer(status, detail, requestId))
+    // Hanging up on a client that is still sending would destroy the answer on its way.
+    setTimeout(() => socket.destroy(), lingerMs).unref()
+    this.log.info({ requestId, status, code: error.code, ip: socket.remoteAddress }, 'answered')
+  }
+}
+
+function brokenHttpAnswer(status: number, detail: string, requestId: string): string {
   const title = STATUS_CODES[status] ?? ''
   const body = JSON.stringify({ type: 'about:blank', title, status, detail })
   const headers = [
@@ -99,8 +120,5 @@ function answerBrokenHttp(this: FastifyInstance, error: Error & { code?: string 
     `X-Request-Id: ${requestId}`,
     'Connection: close',
   ]
-  socket.end(`HTTP/1.1 ${status} ${title}\r\n${headers.join('\r\n')}\r\n\r\n${body}`)
-  // Hanging up on a client that is still sending would destroy the answer on its way.
-  setTimeout(() => socket.destroy(), lingerMs).unref()
-  this.log.info({ requestId, status, code: error.code, ip: socket.remoteAddress }, 'answered')
+  return `HTTP/1.1 ${status} ${title}\r\n${headers.join('\r\n')}\r\n\r\n${body}`
 }

@@ -94,6 +94,10 @@ export const attacks = {
   'scope-at-refresh': { text: 'a scope at the refresh grant: narrower, wider, unknown' },
 
   // One stranger's noise: connections and limits.
+  'pipelined-without-reading': { text: '1,500 requests on one connection that reads no answer' },
+  'queued-on-a-cut-connection': { text: 'what waits behind an answer, when the connection is cut' },
+  'unread-answer': { text: 'an answer that stays unread' },
+  'connections-of-one-address': { text: 'more connections of one address than one client needs' },
 
   // One stranger's noise: guesses, hashes and clocks.
 

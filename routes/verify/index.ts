@@ -9,7 +9,8 @@ import { AuthError, malformed } from '../../src/domain/errors.js'
 import type { Principal } from '../../src/domain/model.js'
 import { identityHeaders } from './identity-headers.js'
 import { identityToken } from './identity-token.js'
-import { readOriginalRequest, trustedProxies, type OriginalRequest } from './original-request.js'
+import { listedAddresses } from '../../src/http/listed-addresses.js'
+import { readOriginalRequest, type OriginalRequest } from './original-request.js'
 
 /** Any one of them. */
 const security: readonly Readonly<Record<string, readonly string[]>>[] = [{ bearer: [] }, { apiKey: [] }, { cookie: [] }, { query: [] }]
@@ -30,7 +31,7 @@ const schema = {
 
 /** For nginx `auth_request`, Traefik ForwardAuth, Caddy `forward_auth`, Envoy `ext_authz` (docs/gateways.md). */
 export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
-  const isTrusted = trustedProxies(fastify.config.trustProxy)
+  const isTrusted = listedAddresses(fastify.config.trustProxy ?? [])
 
   // What a proxy passes on of the original body is nobody's business here.
   fastify.removeAllContentTypeParsers()

@@ -1,4 +1,3 @@
-import { BlockList, isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { queryOf } from '../../plugins/request-path.js'
 import { headerValues } from '../../plugins/token-extraction.js'
@@ -16,21 +15,6 @@ export interface OriginalRequest {
 const unknownRequest: OriginalRequest = { method: null, query: '', isQueryOfClient: false }
 
 export type IsTrustedProxy = (address: string) => boolean
-
-/** @param trusted addresses and CIDRs */
-export function trustedProxies(trusted: readonly string[] | null): IsTrustedProxy {
-  const list = new BlockList()
-  for (const entry of trusted ?? []) {
-    const [address = '', prefix] = entry.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    if (prefix === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(prefix), family)
-  }
-  return (address) => {
-    const mapped = /^::ffff:(?<ipv4>[\d.]+)$/i.exec(address)?.groups?.ipv4 ?? address
-    return isIP(mapped) !== 0 && list.check(mapped, isIP(mapped) === 6 ? 'ipv6' : 'ipv4')
-  }
-}
 
 const prefix = '/verify'
 

@@ -75,6 +75,7 @@ export interface Config {
   readonly threadPoolSize: number
   /** null: switched off. */
   readonly rateLimits: { readonly login: Rate; readonly refresh: Rate; readonly default: Rate } | null
+  readonly connectionsPerAddress: number
   readonly corsOrigins: readonly string[]
   readonly logLevel: Values['LOG_LEVEL']
   /** The demo accounts may be created: embedded, on loopback, with no proxy in front. */
@@ -164,6 +165,7 @@ function assemble(read: Reader): Config {
   const password = read(settings.DATABASE_PASSWORD)
   if (databaseUrl === null && password !== null) throw new ConfigError('DATABASE_PASSWORD is set without DATABASE_URL: set both or none')
   const trustProxy = read(settings.TRUST_PROXY)
+  const demoAllowed = databaseUrl === null && isLoopback(host) && publicUrl.isLoopback && trustProxy === null
   const config: Omit<Config, 'warnings'> = {
     host,
     port: read(settings.PORT),
@@ -197,9 +199,10 @@ function assemble(read: Reader): Config {
     hashQueue: read(settings.HASH_QUEUE),
     threadPoolSize: read(settings.UV_THREADPOOL_SIZE),
     rateLimits: readRateLimits(read),
+    connectionsPerAddress: read(settings.CONNECTIONS_PER_ADDRESS) ?? (demoAllowed ? 4000 : 1000),
     corsOrigins: read(settings.CORS_ORIGINS) ?? [],
     logLevel: read(settings.LOG_LEVEL),
-    demoAllowed: databaseUrl === null && isLoopback(host) && publicUrl.isLoopback && trustProxy === null,
+    demoAllowed,
   }
   refuseContradictions(config)
   return { ...config, warnings: warningsOf(config) }

@@ -58,6 +58,9 @@ function parseInteger(min: number, max: number): Parse<number> {
 export const integer = (description: string, options: Options & { fallback: number; min: number; max: number }): Setting<number> =>
   required(description, options.fallback, options, parseInteger(options.min, options.max))
 
+export const optionalInteger = (description: string, options: Options & { min: number; max: number }): Setting<number | null> =>
+  optional(description, options, parseInteger(options.min, options.max))
+
 export const days = (description: string, options: Options): Setting<number | null> => optional(description, options, parseInteger(1, 3650))
 
 export const flag = (description: string, options: { fallback: boolean }): Setting<boolean> =>

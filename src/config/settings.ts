@@ -14,6 +14,7 @@ import {
   flag,
   httpUrl,
   integer,
+  optionalInteger,
   originList,
   rate,
   redisUrl,
@@ -72,6 +73,7 @@ export const settings = {
   RATE_LIMIT_LOGIN: rate('Logins per address.', { fallback: '30/min' }),
   RATE_LIMIT_REFRESH: rate('Refreshes per address.', { fallback: '600/min' }),
   RATE_LIMIT_DEFAULT: rate('Everything else, per address.', { fallback: '3000/min' }),
+  CONNECTIONS_PER_ADDRESS: optionalInteger('Connections that one address may hold at once, or one /64 of IPv6: one more is closed. The addresses of `TRUST_PROXY` are not bound by it.', { shownDefault: '`1000`; `4000` for the demo', min: 10, max: 1_000_000 }),
   CORS_ORIGINS: originList('Exact origins that browsers may call from, separated by commas.'),
   LOG_LEVEL: choice('What is logged.', { of: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], fallback: 'info' }),
 } as const satisfies Record<string, Setting<unknown>>

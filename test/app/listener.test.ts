@@ -1,9 +1,10 @@
 import t from 'tap'
 import { bind } from '../../src/listener.js'
-import { httpServerOptions } from '../../src/server-options.js'
+import { readConfig } from '../../src/config/index.js'
+import { boundedConnections } from '../../src/server-options.js'
 
 await t.test('until the application answers: alive, not ready, and every answer has its id', async (t) => {
-  const listener = await bind('127.0.0.1', 0, httpServerOptions)
+  const listener = await bind('127.0.0.1', 0, boundedConnections(readConfig({})))
   t.teardown(() => listener.drain(0))
   const ask = (path: string) => fetch(`http://127.0.0.1:${listener.port}${path}`, { headers: { 'x-request-id': 'of-the-caller', connection: 'close' } })
   const live = await ask('/health/live')

@@ -14,7 +14,7 @@ import securityHeaders from '../../plugins/security-headers.js'
 import strictJson from '../../plugins/strict-json.js'
 import tokenExtraction from '../../plugins/token-extraction.js'
 import { readConfig, type Config, type Environment } from '../../src/config/index.js'
-import { serverOptions } from '../../src/server-options.js'
+import { boundedConnections, serverOptions } from '../../src/server-options.js'
 import { noteLog } from './canaries.js'
 
 /** What is needed of a tap test. */
@@ -46,7 +46,7 @@ export async function buildHttpApp(t: Teardown, { environment = {}, shapes = [],
     lines.push(line)
     noteLog(line)
   }
-  const app = Fastify(serverOptions(config, { write }))
+  const app = Fastify(serverOptions(config, boundedConnections(config), { write }))
   t.teardown(() => app.close())
   await app.register(errors, { shapes })
   await app.register(requestLog)
