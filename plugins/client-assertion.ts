@@ -1,5 +1,6 @@
-import { createLocalJWKSet, decodeJwt, jwtVerify, type JWTPayload } from 'jose'
-import type { Client } from '../src/domain/model.js'
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, type JWTPayload } from 'jose'
+import { createKeyJudge, keysIn, nameOfKey } from '../src/domain/client-keys.js'
+import type { Client, PublicKeySet } from '../src/domain/model.js'
 import type { Clients, Clock } from '../src/domain/ports.js'
 
 export interface AssertionVerifierOptions {
@@ -7,6 +8,8 @@ export interface AssertionVerifierOptions {
   readonly clock: Clock
   /** Any of them may stand in `aud`. */
   readonly audiences: readonly string[]
+  /** Told of a key that an assertion names and that must not be used: by name, and what is wrong with it. */
+  readonly onBadKey: (clientId: string, key: string, fault: string) => void
 }
 
 /** Ed25519 has two names (RFC 8037, RFC 9864). */
@@ -25,10 +28,22 @@ const jtiPattern = /^[^\0]{1,200}$/s
  * @see RFC 7523 §3
  */
 export function createAssertionVerifier(options: AssertionVerifierOptions): (assertion: string) => Promise<Client | null> {
+  const faultOf = createKeyJudge()
+
+  /** What stands in the database may be older than the rules, or have come there by another way. */
+  function usableKeys({ id, jwks }: Client, assertion: string): Jwk[] {
+    const kid = kidOf(assertion)
+    return keysIn(jwks).filter((key, i) => {
+      const fault = faultOf(key)
+      if (fault !== null && (kid === undefined || kid === key.kid)) options.onBadKey(id, nameOfKey(key, i), fault)
+      return fault === null
+    })
+  }
+
   return async (assertion) => {
     const client = await clientOf(options, assertion)
     if (!client?.jwks) return null
-    const payload = await verified(options, client, assertion)
+    const payload = await verified(options, client.id, usableKeys(client, assertion), assertion)
     if (payload?.exp === undefined) return null
     const jti: unknown = payload.jti
     if (typeof jti !== 'string' || !jtiPattern.test(jti)) return null
@@ -48,13 +63,26 @@ async function clientOf({ clients }: AssertionVerifierOptions, assertion: string
   }
 }
 
-async function verified({ clock, audiences }: AssertionVerifierOptions, client: Client, assertion: string): Promise<JWTPayload | null> {
+function kidOf(assertion: string): string | undefined {
+  try {
+    return decodeProtectedHeader(assertion).kid
+  } catch {
+    return undefined
+  }
+}
+
+type Jwk = PublicKeySet['keys'][number]
+
+/** `EdDSA` and `Ed25519` at a key say the same of it, and must not keep the one from verifying the other. */
+const forEitherName = ({ alg, ...key }: Jwk): Jwk => (key.kty === 'OKP' || alg === undefined ? key : { ...key, alg })
+
+async function verified({ clock, audiences }: AssertionVerifierOptions, clientId: string, keys: readonly Jwk[], assertion: string): Promise<JWTPayload | null> {
   const now = clock.now()
   try {
-    const { payload } = await jwtVerify(assertion, createLocalJWKSet({ keys: (client.jwks?.keys ?? []).map((key) => ({ kty: String(key.kty), ...key })) }), {
+    const { payload } = await jwtVerify(assertion, createLocalJWKSet({ keys: keys.map(forEitherName).map((key) => ({ kty: String(key.kty), ...key })) }), {
       algorithms: assertionAlgorithms,
-      issuer: client.id,
-      subject: client.id,
+      issuer: clientId,
+      subject: clientId,
       audience: [...audiences],
       clockTolerance: toleranceSeconds,
       currentDate: now,

@@ -91,6 +91,9 @@ export const attacks = {
   'identity-token-for-a-client': { text: 'an identity token, asked for by a client itself' },
   'access-token-without-client': { text: 'an access token at a resource server that is strict about RFC 9068' },
   'other-token-at-a-resource-server': { text: "a token of another kind or audience at somebody else's resource server" },
+  'weak-client-key': { text: "a client's key that anybody can sign for, where it is registered" },
+  'weak-client-key-at-use': { text: "a client's key that anybody can sign for, in the database already" },
+  'two-names-of-one-algorithm': { text: 'EdDSA and Ed25519, at the key and at the assertion' },
   'scope-at-refresh': { text: 'a scope at the refresh grant: narrower, wider, unknown' },
 
   // One stranger's noise: connections and limits.

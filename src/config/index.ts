@@ -54,7 +54,7 @@ export interface Config {
   readonly trustProxy: readonly string[] | null
   readonly dialects: readonly DialectName[]
   readonly lifetimes: Readonly<Record<DialectName, Lifetimes>>
-  readonly signingAlg: Values['SIGNING_ALG']
+  readonly signingAlg: Exclude<Values['SIGNING_ALG'], 'Ed25519'>
   readonly signingKeyRotationDays: number | null
   readonly signingKeyMaxAgeSeconds: number
   readonly audience: string
@@ -181,7 +181,7 @@ function assemble(read: Reader): Config {
     trustProxy,
     dialects: read(settings.DIALECTS),
     lifetimes: readLifetimes(read),
-    signingAlg: read(settings.SIGNING_ALG),
+    signingAlg: readSigningAlg(read),
     signingKeyRotationDays: read(settings.SIGNING_KEY_ROTATION_DAYS),
     signingKeyMaxAgeSeconds: read(settings.SIGNING_KEY_MAX_AGE),
     audience: read(settings.AUDIENCE) ?? publicUrl.href,
@@ -296,6 +296,12 @@ function withPassword(databaseUrl: string | null, password: string | null): stri
   if (!url?.hostname) throw new ConfigError('DATABASE_PASSWORD needs a DATABASE_URL such as postgresql://user@host:5432/database')
   url.password = encodeURIComponent(password)
   return url.href
+}
+
+/** One algorithm under two names (RFC 9864). The older one is what libraries know. */
+function readSigningAlg(read: Reader): Config['signingAlg'] {
+  const name = read(settings.SIGNING_ALG)
+  return name === 'Ed25519' ? 'EdDSA' : name
 }
 
 function readLifetimes(read: Reader): Config['lifetimes'] {

@@ -41,7 +41,7 @@ export const settings = {
   REDIS_URL: redisUrl('Redis or Valkey for rate limits that all nodes share. Without it, each node counts in memory.'),
   TRUST_PROXY: addressList('Addresses and CIDRs of the proxies whose `X-Forwarded-*` headers are believed, separated by commas.'),
   DIALECTS: choices('The dialects that are served, separated by commas.', { of: dialectNames, fallback: dialectNames }),
-  SIGNING_ALG: choice('The algorithm of access tokens.', { of: ['ES256', 'EdDSA', 'RS256'], fallback: 'ES256' }),
+  SIGNING_ALG: choice('The algorithm of access tokens. `Ed25519` is another name of `EdDSA`, and tokens say `EdDSA`.', { of: ['ES256', 'EdDSA', 'Ed25519', 'RS256'], fallback: 'ES256' }),
   SIGNING_KEY_ROTATION_DAYS: days('A new signing key after this many days.', { shownDefault: 'none: by hand' }),
   SIGNING_KEY_MAX_AGE: duration('How long verifiers may keep the published keys: for so long a new signing key is published before it signs. `tessera/verify` reads them within a second of a change, others read them as often as they like.', { fallback: '30s' }),
   AUDIENCE: text('The `aud` of access tokens.', { shownDefault: 'the issuer' }),

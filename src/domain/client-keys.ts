@@ -1,22 +1,11 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
 import { malformed } from './errors.js'
 import type { PublicKeySet } from './model.js'
+import { faultOfPublicKey, privateMembers, type Jwk } from './public-key.js'
 
 /** The public keys that a client's assertions are verified with. */
 
-type Jwk = Readonly<Record<string, unknown>>
-
 const mostKeys = 10
-const smallestModulusBits = 2048
-
-/** RFC 7518 §6: what only the owner of a key may have. */
-const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
-
-const isSupported: Readonly<Record<string, (key: KeyObject) => boolean>> = {
-  ec: (key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1',
-  ed25519: () => true,
-  rsa: (key) => (key.asymmetricKeyDetails?.modulusLength ?? 0) >= smallestModulusBits,
-}
+const longestSet = 65_536
 
 /**
  * A key set, or a single key, as their owner hands them out.
@@ -24,6 +13,7 @@ const isSupported: Readonly<Record<string, (key: KeyObject) => boolean>> = {
  * @throws AuthError malformed
  */
 export function readPublicKeys(text: string): PublicKeySet {
+  if (text.length > longestSet) throw malformed(`the keys are larger than ${longestSet / 1024} KiB`)
   const given = objectIn(text)
   const keys: unknown = 'keys' in given ? given.keys : [given]
   if (!Array.isArray(keys) || !keys.every(isObject)) throw malformed('the keys must be a JWK or a JWKS')
@@ -44,23 +34,47 @@ function objectIn(text: string): Jwk {
   throw malformed('the keys must be a JWK or a JWKS')
 }
 
-/** @throws AuthError malformed */
+/** @throws AuthError malformed, which names the key and what is wrong with it */
 export function requireSaneKeys({ keys }: PublicKeySet): void {
   if (keys.length === 0) throw malformed('the key set is empty')
   if (keys.length > mostKeys) throw malformed(`the key set has more than ${mostKeys} keys`)
   if (keys.some((key) => privateMembers.some((name) => name in key))) throw malformed('the key set must have public keys only')
-  if (!keys.every(isUsable)) throw malformed('a key must be EC P-256, Ed25519 or RSA of 2048 bits or more, and meant for signatures')
+  for (const [i, key] of keys.entries()) {
+    const fault = faultOfPublicKey(key)
+    if (fault !== null) throw malformed(`${nameOfKey(key, i)}: ${fault}`)
+  }
   // Which of two keys an assertion means, only its kid can tell.
-  const kids = new Set(keys.map(({ kid }) => kid).filter((kid) => typeof kid === 'string'))
-  if (keys.length > 1 && kids.size < keys.length) throw malformed('of several keys each must have a kid of its own')
+  const kids = new Set<unknown>()
+  for (const [i, { kid }] of keys.entries()) {
+    if (keys.length > 1 && kid === undefined) throw malformed(`key ${i + 1}: of several keys each must have a kid of its own`)
+    if (kids.has(kid)) throw malformed(`${nameOfKey({ kid }, i)}: of several keys each must have a kid of its own, and two have this one`)
+    kids.add(kid)
+  }
 }
 
-function isUsable(jwk: Jwk): boolean {
-  if (jwk.use !== undefined && jwk.use !== 'sig') return false
-  try {
-    const key = createPublicKey({ key: { ...jwk }, format: 'jwk' })
-    return isSupported[key.asymmetricKeyType ?? '']?.(key) ?? false
-  } catch {
-    return false
+const longestName = 60
+
+/** By its kid, which is no secret, or by its place in the set. */
+export const nameOfKey = ({ kid }: Jwk, index: number): string => (typeof kid === 'string' && kid !== '' ? `key ${JSON.stringify(kid.slice(0, longestName))}` : `key ${index + 1}`)
+
+/** What of a stored set is a key at all. */
+export function keysIn(set: PublicKeySet | null): Jwk[] {
+  const keys: unknown = set?.keys
+  return Array.isArray(keys) ? keys.filter(isObject) : []
+}
+
+const judgedKeys = 1000
+
+/** Judges keys that stand in the database, each once: to judge a long key takes a moment. @returns what is wrong with it, or null */
+export function createKeyJudge(): (key: Jwk) => string | null {
+  const faults = new Map<string, string | null>()
+  return (key) => {
+    const text = JSON.stringify(key)
+    const known = faults.get(text)
+    if (known !== undefined) return known
+    const fault = faultOfPublicKey(key)
+    if (faults.size >= judgedKeys) faults.clear()
+    faults.set(text, fault)
+    return fault
   }
 }

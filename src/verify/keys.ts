@@ -72,8 +72,13 @@ export function followPublishedKeys({ url, fetch: call, onError }: PublishedKeys
   }
 }
 
+/** `EdDSA` and `Ed25519` are one algorithm (RFC 9864), and such a key has no other. */
+function forEitherName({ alg, ...key }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return alg === undefined || (key.kty === 'OKP' && key.crv === 'Ed25519') ? key : { ...key, alg }
+}
+
 function keySetIn(answer: unknown): JSONWebKeySet {
   const { keys } = membersOf(answer)
   if (!Array.isArray(keys)) throw new Error('the keys of tessera are not what was expected')
-  return { keys: keys.map((key) => ({ kty: '', ...membersOf(key) })) }
+  return { keys: keys.map((key) => ({ kty: '', ...forEitherName(membersOf(key)) })) }
 }

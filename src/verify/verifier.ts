@@ -20,7 +20,8 @@ export interface Verifier {
 }
 
 const apiKeyPrefix = 'sk_live_'
-const algorithms = ['ES256', 'EdDSA', 'RS256']
+/** `Ed25519` is another name of `EdDSA` with such a key (RFC 9864). */
+const algorithms = ['ES256', 'EdDSA', 'Ed25519', 'RS256']
 const toleranceSeconds = 5
 const introspectionTimeoutMs = 2000
 

@@ -67,6 +67,13 @@ void t.test('tessera client', async (t) => {
     t.strictSame(await create('--name', 'x', '--access-ttl', '2h'), failedWith('the lifetime must be from 1 to 3600 seconds'))
     t.match(await create('--name', 'x', '--access-ttl', 'soon'), { status: 2, stderr: /^tessera: --access-ttl must be a time/ })
     t.strictSame(await tessera(['client', 'create', '--name', 'x', '--jwks', '-'], { input: JSON.stringify(publicKey('a').privateJwk) }), failedWith('the key set must have public keys only'))
+    const { jwk } = publicKey('a')
+    const { publicKey: rsa } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    for (const verb of [['create', '--name', 'x'], ['rotate', unknownId]]) {
+      const give = (keys: readonly object[]) => tessera(['client', ...verb, '--jwks', '-'], { input: JSON.stringify({ keys }) })
+      t.strictSame(await give([jwk, { ...rsa.export({ format: 'jwk' }), kid: 'old', e: 'AQ' }]), failedWith('key "old": the public exponent e must be odd and from 65537 to 2^64: make a new key with 65537'))
+      t.strictSame(await give([{ ...jwk, kid: undefined, use: 'enc' }]), failedWith('key 1: use must be sig: the key is not meant for signatures'))
+    }
     t.match(await tessera(['client', 'rotate', unknownId, '--overlap', '1h', '--jwks', '-']), { status: 2, stderr: /^tessera: only one of --overlap, --jwks may be given/ })
     t.strictSame(await tessera(['client', 'rotate', unknownId]), failedWith('there is no such client'))
     t.strictSame(await tessera(['client', 'delete', 'nonsense']), failedWith('there is no such client'))
