@@ -103,6 +103,10 @@ export const attacks = {
   'connections-of-one-address': { text: 'more connections of one address than one client needs' },
 
   // One stranger's noise: guesses, hashes and clocks.
+  'name-told-by-statements': { text: 'a guess at a name, with cookies of all sorts beside it: the same statements' },
+  'lock-told-by-statements': { text: 'a wrong code for a locked account: the same statements' },
+  'password-confirmed-by-time': { text: 'a right password without the second factor, its hash cheaper or dearer than the others' },
+  'waiting-told-from-working': { text: 'refusals that wait beside refusals that hash' },
 
   // Two readings of one request.
 

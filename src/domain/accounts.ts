@@ -6,7 +6,7 @@ import { settleVerified, withVerifiedUser, type Verified } from './login.js'
 import type { Origin, Session, SessionPrincipal, User } from './model.js'
 import { networkOf } from './network.js'
 import { hashPin, longestSecret, requirePassword, requirePin } from './passwords.js'
-import type { AttemptCounter, Repository } from './ports.js'
+import type { AttemptCounter, LoginRecord, Repository } from './ports.js'
 import type { Service } from './service.js'
 import { endSession } from './sessions.js'
 import { base32, consumeSecondFactor, isBase32Of, matchingStep, newRecoveryCodes, newTotpSecret, otpauthUrl, readSecondFactor, recoveryCodeHash } from './totp.js'
@@ -44,17 +44,27 @@ async function withPassword<T>(service: Service, confirmation: Confirmation, pas
   return withVerifiedUser(service, { ...subject, record, secret: password, otp: null }, then)
 }
 
-/** A code as a counted attempt. `check` uses it up, or answers false. It takes as long as a password would. */
-async function withOtp<T>(service: Service, confirmation: Confirmation, otp: string, check: (tx: Repository) => Promise<T | false>): Promise<T> {
+/** What is done with a code. */
+interface OtpUse<Factor, T> {
+  /** null: it is wrong. What is wrong is refused after the same steps, whether or not the account is locked. */
+  readonly read: (record: LoginRecord) => Factor | null
+  /** Uses it up, or answers false: somebody else was faster. */
+  readonly use: (tx: Repository, factor: Factor) => Promise<T | false>
+}
+
+/** A code as a counted attempt. It takes as long as a password would. */
+async function withOtp<Factor, T>(service: Service, confirmation: Confirmation, otp: string, { read, use }: OtpUse<Factor, T>): Promise<T> {
   const subject = { ...(await subjectOf(service, confirmation)), refusedAs: 'invalid_otp' } as const
   return countedAttempt(service, subject, async (reservation) => {
     await service.hasher.verify(null, otp, fairnessOf(subject))
+    const factor = read(subject.record)
     const { verdict } = reservation
     if (verdict !== 'granted') throw new Refused(verdict)
+    if (factor === null) throw new Refused('otp_wrong')
     return service.repository.transaction(async (tx) => {
       await tx.attempts.settleSuccess(subject.counter, reservation.id, lockoutPolicy)
       await requireAlive(tx, confirmation.principal)
-      const result = await check(tx)
+      const result = await use(tx, factor)
       if (result === false) throw new Refused('otp_wrong')
       return result
     })
@@ -154,15 +164,16 @@ export async function enableTotp(service: Service, principal: SessionPrincipal, 
     throw malformed('secret must be the one that was generated for this session in the last 10 minutes: call /users/me/tfa/generate again')
   }
   const codes = newRecoveryCodes()
-  return withOtp(service, { principal, origin }, given.otp, async (tx) => {
-    const step = matchingStep(secret, given.otp, service.clock.now())
-    if (step === null) return false
-    if (await tx.credentials.hasTotp(principal.userId)) throw alreadyEnabled()
-    const hashes = codes.map((code) => recoveryCodeHash(service, principal.userId, code))
-    await tx.credentials.enableTotp(principal.userId, service.keyring.seal('totp', secret, principal.userId), step, hashes)
-    await tx.credentials.deleteTotpEnrolment(principal.sessionId)
-    await tx.audit.append({ type: 'totp_enabled', ...by(principal, origin) })
-    return codes
+  return withOtp(service, { principal, origin }, given.otp, {
+    read: () => matchingStep(secret, given.otp, service.clock.now()),
+    async use(tx, step) {
+      if (await tx.credentials.hasTotp(principal.userId)) throw alreadyEnabled()
+      const hashes = codes.map((code) => recoveryCodeHash(service, principal.userId, code))
+      await tx.credentials.enableTotp(principal.userId, service.keyring.seal('totp', secret, principal.userId), step, hashes)
+      await tx.credentials.deleteTotpEnrolment(principal.sessionId)
+      await tx.audit.append({ type: 'totp_enabled', ...by(principal, origin) })
+      return codes
+    },
   })
 }
 
@@ -171,14 +182,17 @@ const by = ({ userId, sessionId }: SessionPrincipal, origin: Origin) => ({ actor
 /** @param otp a code, or a recovery code. @throws AuthError invalid_otp | malformed */
 export async function disableTotp(service: Service, principal: SessionPrincipal, otp: string, origin: Origin): Promise<void> {
   if (!(await service.repository.credentials.hasTotp(principal.userId))) throw malformed('TFA is not enabled')
-  await withOtp(service, { principal, origin }, otp, async (tx) => {
-    const record = await tx.users.findForReauthentication(principal.userId, networkOf(origin.ip))
-    const factor = record && readSecondFactor(service, record, otp)
-    if (factor === null || factor === 'missing' || factor === 'wrong') return false
-    if (!(await consumeSecondFactor(tx, principal.userId, factor, origin))) return false
-    await tx.credentials.disableTotp(principal.userId)
-    await tx.audit.append({ type: 'totp_disabled', ...by(principal, origin) })
-    return true
+  await withOtp(service, { principal, origin }, otp, {
+    read(record) {
+      const factor = readSecondFactor(service, record, otp)
+      return factor === 'missing' || factor === 'wrong' ? null : factor
+    },
+    async use(tx, factor) {
+      if (!(await consumeSecondFactor(tx, principal.userId, factor, origin))) return false
+      await tx.credentials.disableTotp(principal.userId)
+      await tx.audit.append({ type: 'totp_disabled', ...by(principal, origin) })
+      return true
+    },
   })
 }
 

@@ -2,12 +2,11 @@ import { v7 as uuidv7 } from 'uuid'
 import type { AuditEvent } from './audit.js'
 import { countedAttempt, fairnessOf, Refused, type AttemptSubject, type Refusal } from './counted-attempt.js'
 import { AuthError } from './errors.js'
-import type { Fairness } from './hash-queue.js'
 import { issueGrant, type Grant } from './grants.js'
 import { lockoutPolicy, type DecidedReservation, type Factor } from './lockout.js'
 import type { AuthenticationMethod, Origin, SessionState } from './model.js'
 import { networkOf } from './network.js'
-import { hashPin, verifyPin } from './passwords.js'
+import { hashPin, verifyPin, type Comparison } from './passwords.js'
 import type { AttemptCounter, Identifier, LoginRecord, Repository } from './ports.js'
 import { decodeRefreshToken } from './refresh-token.js'
 import type { DialectPolicy, Service } from './service.js'
@@ -36,8 +35,8 @@ export async function login(service: Service, attempt: LoginAttempt): Promise<Gr
   const network = networkOf(attempt.origin.ip)
   const place = await service.hasher.enter(network)
   try {
-    const record = await service.repository.users.findForLogin(attempt.identifier, network)
-    const counter = await counterOf(service, attempt, record)
+    const record = await service.repository.users.findForLogin(attempt.identifier, network, sessionsOf(service, attempt.refreshCookies))
+    const counter = counterOf(service, attempt, record)
     return await withVerifiedUser(service, { ...attempt, record, counter, place }, (verified) => openSession(service, attempt, verified))
   } finally {
     place.leave()
@@ -45,21 +44,13 @@ export async function login(service: Service, attempt: LoginAttempt): Promise<Gr
 }
 
 /** Strangers and known origins are counted apart, so that a stranger's guesses never lock the owner out. */
-async function counterOf(service: Service, attempt: LoginAttempt, record: LoginRecord | null): Promise<AttemptCounter> {
-  const { by, folded } = attempt.identifier
-  if (record === null) return { subject: `unknown:${service.keyring.hmac('log_hash', `${by}:${folded}`).toString('base64url')}`, origin: 'unknown' }
-  const known = record.networkKnown || (await hasLiveCookie(service, attempt.refreshCookies, record.user.id))
-  return { subject: record.user.id, origin: known ? 'known' : 'unknown' }
+function counterOf(service: Service, { identifier: { by, folded } }: LoginAttempt, record: LoginRecord | null): AttemptCounter {
+  const nobody = `unknown:${service.keyring.hmac('log_hash', `${by}:${folded}`).toString('base64url')}`
+  return { subject: record?.user.id ?? nobody, origin: record?.networkKnown || record?.ownsSession ? 'known' : 'unknown' }
 }
 
-async function hasLiveCookie(service: Service, cookies: readonly string[], userId: string): Promise<boolean> {
-  for (const cookie of cookies) {
-    const token = decodeRefreshToken(cookie, service.keyring)
-    const state = token && (await service.repository.sessions.find(token.sessionId))
-    if (state?.alive && state.user.id === userId) return true
-  }
-  return false
-}
+/** Of the refresh tokens that are genuine. Whose they are, and whether they live, the one look-up of the login says. */
+const sessionsOf = (service: Service, cookies: readonly string[]): string[] => cookies.flatMap((cookie) => decodeRefreshToken(cookie, service.keyring)?.sessionId ?? [])
 
 /** A secret to be checked against a user who may not exist. */
 export interface Verification extends AttemptSubject {
@@ -82,23 +73,37 @@ export interface Verified {
 export async function withVerifiedUser<T>(service: Service, verification: Verification, then: (verified: Verified) => Promise<T>): Promise<T> {
   const { record, counter, factor } = verification
   return countedAttempt(service, verification, async (reservation) => {
-    const refusal = await evaluate(service, verification, reservation.verdict)
+    const { refusal, secondFactor } = await evaluate(service, verification, reservation.verdict)
     if (refusal !== null || record === null || reservation.verdict !== 'granted') throw new Refused(refusal ?? 'unknown_user')
-    const secondFactor = readSecondFactor(service, record, verification.otp)
-    if (secondFactor === 'missing' || secondFactor === 'wrong') throw new Refused(`otp_${secondFactor}`)
     const amr: AuthenticationMethod[] = [factor === 'pin' ? 'pin' : 'pwd', ...(secondFactor ? (['otp'] as const) : [])]
     return then({ record, counter, reservationId: reservation.id, secondFactor, amr })
   })
 }
 
-/** The same work for every reason: what must not be compared is compared with a hash that nothing matches. */
-async function evaluate(service: Service, verification: Verification, verdict: DecidedReservation['verdict']): Promise<Refusal | null> {
-  const { record, factor, secret } = verification
+interface Outcome {
+  readonly refusal: Refusal | null
+  readonly secondFactor: SecondFactor | null
+}
+
+/**
+ * The same work for every reason: what must not be compared is compared with a hash that nothing matches. The second factor is
+ * read while the clock of the comparison runs, so that a right secret without it takes as long as a wrong secret.
+ */
+async function evaluate(service: Service, verification: Verification, verdict: DecidedReservation['verdict']): Promise<Outcome> {
+  const { record, factor, secret, otp } = verification
   const refusal = refusalBefore(record, factor, verdict)
   const comparable = refusal === null ? record : null
-  const matches = await compare(service, comparable, factor, secret, fairnessOf(verification))
-  return refusal ?? (matches ? null : 'wrong_secret')
+  let outcome: Outcome = { refusal: refusal ?? 'wrong_secret', secondFactor: null }
+  const accepts = (): boolean => {
+    if (comparable !== null) outcome = outcomeOf(readSecondFactor(service, comparable, otp))
+    return outcome.refusal === null
+  }
+  await compare(service, comparable, factor, secret, { ...fairnessOf(verification), accepts })
+  return outcome
 }
+
+const outcomeOf = (factor: ReturnType<typeof readSecondFactor>): Outcome =>
+  factor === 'missing' || factor === 'wrong' ? { refusal: `otp_${factor}`, secondFactor: null } : { refusal: null, secondFactor: factor }
 
 function refusalBefore(record: LoginRecord | null, factor: Factor, verdict: DecidedReservation['verdict']): Refusal | null {
   if (record === null) return 'unknown_user'
@@ -108,10 +113,10 @@ function refusalBefore(record: LoginRecord | null, factor: Factor, verdict: Deci
   return credential === null ? 'no_such_credential' : null
 }
 
-function compare(service: Service, record: LoginRecord | null, factor: Factor, secret: string, fairness: Fairness): Promise<boolean> {
+function compare(service: Service, record: LoginRecord | null, factor: Factor, secret: string, comparison: Comparison): Promise<boolean> {
   return factor === 'pin'
-    ? verifyPin(service.hasher, service.keyring, record?.pin ?? null, secret, fairness)
-    : service.hasher.verify(record?.passwordHash ?? null, secret, fairness)
+    ? verifyPin(service.hasher, service.keyring, record?.pin ?? null, secret, comparison)
+    : service.hasher.verify(record?.passwordHash ?? null, secret, comparison)
 }
 
 /** Inside the transaction of what the verification was for. The second factor is used up here, or the transaction fails. */

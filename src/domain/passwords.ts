@@ -14,6 +14,12 @@ export interface HashCost {
   readonly parallelism: number
 }
 
+/** Who asks, and what else must be right. */
+export interface Comparison extends Fairness {
+  /** Asked once the secret has matched. false: whoever knows the secret is refused all the same, after as long a time as for a wrong one. */
+  accepts?(): boolean
+}
+
 /** argon2id behind the admission queue. */
 export interface Hasher {
   /** Room for a secret that comes from this address. @throws AuthError unavailable */
@@ -21,9 +27,9 @@ export interface Hasher {
   hash(secret: string, fairness: Fairness): Promise<string>
   /**
    * Compares a secret with a stored hash; without one it does the same work in vain, so that the time tells nothing.
-   * A failure takes no less than the slowest cost stored would.
+   * Whoever does not get in is told no sooner than the slowest cost stored takes.
    */
-  verify(stored: string | null, secret: string, fairness: Fairness): Promise<boolean>
+  verify(stored: string | null, secret: string, comparison: Comparison): Promise<boolean>
   /** Whether the configured cost is another than that of the stored hash. */
   isOutdated(stored: string): boolean
   /** What costs there are, so that failures take as long as the slowest: `m=…,t=…,p=…`. */
@@ -33,37 +39,61 @@ export interface Hasher {
 /** @param now milliseconds, monotonic */
 export async function createHasher(cost: HashCost, queue: HashQueue, now: () => number): Promise<Hasher> {
   const own = { memoryCost: cost.memoryKiB, timeCost: cost.timeCost, parallelism: cost.parallelism }
-  let slowest = await createDummy(cost)
+  let slowest = await createDummy(cost, now)
 
-  async function measured(stored: string, secret: string): Promise<boolean> {
+  async function measured(stored: string | null, secret: string, accepts: () => boolean): Promise<boolean> {
     const startedAt = now()
-    const matches = await argon2.verify(stored, secret)
-    const tookMs = now() - startedAt
-    if (costOf(stored) === slowest.cost) slowest.tookMs += (tookMs - slowest.tookMs) / 8
-    else if (!matches) await delay(slowest.tookMs - tookMs)
+    const { hash, cost: costOfSlowest, duration } = slowest
+    const matches = (await argon2.verify(stored ?? hash, secret)) && stored !== null
+    if (stored === null || costOf(stored) === costOfSlowest) duration.add(now() - startedAt)
+    if (!(matches && accepts())) await delay(duration.most() - (now() - startedAt))
     return matches
+  }
+
+  /** The housekeeping learns of a dearer hash within a minute; the first guess at it teaches us at once. */
+  async function meet(costs: readonly HashCost[]): Promise<void> {
+    const hardest = costs.reduce((worst, one) => (work(one) > work(worst) ? one : worst), cost)
+    if (costText(hardest) !== slowest.cost) slowest = await createDummy(hardest, now)
   }
 
   return {
     enter: (address) => queue.enter(address),
     hash: (secret, fairness) => queue.run(fairness, () => argon2.hash(normalise(secret), { type: argon2.argon2id, ...own })),
-    verify: (stored, secret, fairness) =>
-      queue.run(fairness, async () => (await measured(stored ?? slowest.hash, normalise(secret))) && stored !== null),
+    verify: (stored, secret, comparison) =>
+      queue.run(comparison, async () => {
+        const costs = stored === null ? [] : parseCost(costOf(stored))
+        if (costs.some((one) => work(one) > work(slowest.parameters))) await meet(costs)
+        return measured(stored, normalise(secret), () => comparison.accepts?.() ?? true)
+      }),
     isOutdated: (stored) => argon2.needsRehash(stored, own),
-    async learnStoredCosts(costs) {
-      const known = [cost, ...costs.flatMap(parseCost)]
-      const hardest = known.reduce((worst, one) => (work(one) > work(worst) ? one : worst))
-      if (costText(hardest) !== slowest.cost) slowest = await createDummy(hardest)
-    },
+    learnStoredCosts: (costs) => meet(costs.flatMap(parseCost)),
   }
 }
 
 /** A hash that nobody's secret matches, and how long its cost takes here. */
-async function createDummy(cost: HashCost) {
-  const startedAt = performance.now()
+async function createDummy(cost: HashCost, now: () => number) {
+  const startedAt = now()
   const options = { type: argon2.argon2id, memoryCost: cost.memoryKiB, timeCost: cost.timeCost, parallelism: cost.parallelism } as const
   const hash = await argon2.hash(randomBytes(32), options)
-  return { hash, cost: costText(cost), tookMs: performance.now() - startedAt }
+  return { hash, cost: costText(cost), parameters: cost, duration: createDuration(now() - startedAt) }
+}
+
+/**
+ * How long one thing takes, which is not always as long. All that is shorter is made as long as `most`: two deviations above the
+ * mean, as far as nearly every one of them goes, so that what is waited for cannot be told from what was worked for.
+ */
+function createDuration(firstMs: number) {
+  let meanMs = firstMs
+  let deviationMs = firstMs / 8
+  return {
+    /** A machine that stood still for a moment is no measure. */
+    add(measuredMs: number): void {
+      const tookMs = Math.min(measuredMs, 4 * meanMs)
+      deviationMs += (Math.abs(tookMs - meanMs) - deviationMs) / 8
+      meanMs += (tookMs - meanMs) / 8
+    },
+    most: (): number => meanMs + 2 * deviationMs,
+  }
 }
 
 const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
@@ -125,9 +155,9 @@ export async function hashPin(hasher: Hasher, keyring: Keyring, pin: string, fai
   return { hash: await hasher.hash(peppered(pepper.secret, pin), fairness), pepperKid: pepper.kid }
 }
 
-export function verifyPin(hasher: Hasher, keyring: Keyring, stored: StoredPin | null, pin: string, fairness: Fairness): Promise<boolean> {
+export function verifyPin(hasher: Hasher, keyring: Keyring, stored: StoredPin | null, pin: string, comparison: Comparison): Promise<boolean> {
   const pepper = (stored && keyring.find('pin_pepper', stored.pepperKid)) ?? keyring.current('pin_pepper')
-  return hasher.verify(stored?.hash ?? null, peppered(pepper.secret, pin), fairness)
+  return hasher.verify(stored?.hash ?? null, peppered(pepper.secret, pin), comparison)
 }
 
 const peppered = (pepper: Buffer, pin: string): string => createHmac('sha256', pepper).update(pin).digest('base64url')

@@ -75,6 +75,8 @@ export interface LoginRecord {
   readonly totp: StoredTotp | null
   /** A login from this network succeeded in the last 30 days. */
   readonly networkKnown: boolean
+  /** One of the sessions that were named is this user's, and alive. */
+  readonly ownsSession: boolean
 }
 
 export interface StoredPin {
@@ -84,6 +86,10 @@ export interface StoredPin {
 
 export interface StoredTotp {
   readonly sealedSecret: Buffer
+  /** No code of this step or before is good any more. */
+  readonly lastUsedStep: number
+  /** Of those that are not used up. */
+  readonly recoveryCodeHashes: readonly Buffer[]
 }
 
 /** A name that is not there stays; null takes it away. */
@@ -115,8 +121,12 @@ export interface Users {
   /** Inside a transaction, before any row is held: until it is over nobody else gets past here. */
   holdAdministrators(): Promise<void>
   findByIdentifier(identifier: Identifier): Promise<User | null>
-  /** @param network as `networkOf` gives it */
-  findForLogin(identifier: Identifier, network: string): Promise<LoginRecord | null>
+  /**
+   * One statement, whoever is asked for.
+   * @param network as `networkOf` gives it
+   * @param sessionIds of sessions that the client claims to hold
+   */
+  findForLogin(identifier: Identifier, network: string, sessionIds?: readonly string[]): Promise<LoginRecord | null>
   /** The same for a user who is known already, for calls that ask for the secret again. */
   findForReauthentication(id: string, network: string): Promise<LoginRecord | null>
   /** Oldest first, after the given id. */

@@ -27,16 +27,21 @@ export function matchingStep(secret: Buffer, otp: string, now: Date): number | n
   return delta === null ? null : Math.floor(now.getTime() / 1000 / periodSeconds) + delta
 }
 
-/** @returns null when the user has no second factor */
+/**
+ * What was used up before is wrong here already, without asking the database: all wrong codes are refused after the same steps.
+ * @returns null when the user has no second factor
+ */
 export function readSecondFactor(service: Service, record: LoginRecord, otp: string | null): SecondFactor | 'missing' | 'wrong' | null {
   if (record.totp === null) return null
   if (otp === null || otp === '') return 'missing'
   const secret = service.keyring.unseal('totp', record.totp.sealedSecret, record.user.id)
   if (secret === null) throw new Error('the totp secret of a user does not open')
   const step = matchingStep(secret, otp, service.clock.now())
-  if (step !== null) return { kind: 'totp', step }
+  if (step !== null) return step > record.totp.lastUsedStep ? { kind: 'totp', step } : 'wrong'
   const code = normaliseRecoveryCode(otp)
-  return code === null ? 'wrong' : { kind: 'recovery_code', hash: recoveryCodeHash(service, record.user.id, code) }
+  if (code === null) return 'wrong'
+  const hash = recoveryCodeHash(service, record.user.id, code)
+  return record.totp.recoveryCodeHashes.some((stored) => stored.equals(hash)) ? { kind: 'recovery_code', hash } : 'wrong'
 }
 
 /** Inside a transaction. @returns false when the code was used before, or was none */

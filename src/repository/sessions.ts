@@ -32,7 +32,7 @@ const notOver = `
   AND (s.idle_expires_at IS NULL OR s.idle_expires_at > tessera_now())`
 
 /** Of `sessions s` and `users u`. */
-const alive = `${notOver}
+export const alive = `${notOver}
   AND u.status = 'active'
   AND s.epoch = ${effectiveEpoch('u.epoch')}`
 

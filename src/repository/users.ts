@@ -4,33 +4,54 @@ import { DatabaseFailure } from './failures.js'
 import { idToFind } from './inputs.js'
 import { lock } from './locks.js'
 import type { Queryable } from './pool.js'
+import { alive } from './sessions.js'
 import { toUser, userColumns, type UserRow } from './user-row.js'
 
 /** For how long a network that somebody logged in from counts as theirs. */
 export const knownOriginDays = 30
+
+/** Everything is null where nobody has the name. */
+interface NobodyRow {
+  user_id: null
+}
 
 interface LoginRow extends UserRow {
   password_hash: string | null
   pin_hash: string | null
   pepper_kid: string | null
   totp_secret: Buffer | null
+  totp_last_used_step: number | null
+  recovery_code_hashes: Buffer[] | null
   network_known: boolean
+  /** Of the sessions that were named, those that are alive. */
+  session_owners: string[] | null
 }
 
 const selectUser = (condition: string) => `SELECT ${userColumns} FROM users u WHERE ${condition}`
 
-const selectForLogin = (condition: string, network: string) => `
+/**
+ * One row, whether or not there is such a user: whose the named sessions are is looked up either way, so that neither the
+ * statements nor the time tell a name.
+ */
+const selectForLogin = (condition: string, network: string, sessionIds: string) => `
   SELECT ${userColumns},
-    passwords.hash AS password_hash, pins.hash AS pin_hash, pins.pepper_kid, totp.secret AS totp_secret,
+    passwords.hash AS password_hash, pins.hash AS pin_hash, pins.pepper_kid,
+    totp.secret AS totp_secret, totp.last_used_step AS totp_last_used_step,
+    (SELECT array_agg(r.code_hash) FROM recovery_codes r WHERE r.user_id = u.id AND r.used_at IS NULL) AS recovery_code_hashes,
+    (
+      SELECT array_agg(owner.id::text) FROM (
+        SELECT u.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ANY (${sessionIds}::uuid[]) AND ${alive}
+      ) owner
+    ) AS session_owners,
     EXISTS (
       SELECT 1 FROM known_origins k
       WHERE k.user_id = u.id AND k.network = ${network} AND k.last_login_at > tessera_now() - interval '${knownOriginDays} days'
     ) AS network_known
-  FROM users u
+  FROM (VALUES (1)) AS asked
+  LEFT JOIN LATERAL (SELECT * FROM users u WHERE ${condition}) u ON true
   LEFT JOIN passwords ON passwords.user_id = u.id
   LEFT JOIN pins ON pins.user_id = u.id
-  LEFT JOIN totp ON totp.user_id = u.id
-  WHERE ${condition}`
+  LEFT JOIN totp ON totp.user_id = u.id`
 
 /** What no other user may have: what users_username_folded and users_email_folded index. */
 const foldedUsername = 'coalesce(u.username_folded, u.username_canonical)'
@@ -120,8 +141,8 @@ export function createUsers(database: Queryable): Users {
     return row ? toUser(row) : null
   }
   const oneForLogin = async (name: string, text: string, values: readonly unknown[]) => {
-    const { rows: [row] } = await database.query<LoginRow>(name, text, values)
-    return row ? toLoginRecord(row) : null
+    const { rows: [row] } = await database.query<LoginRow | NobodyRow>(name, text, values)
+    return row === undefined || row.user_id === null ? null : toLoginRecord(row)
   }
   const changes = async (text: string, values: readonly unknown[]) => (await database.query(null, text, values)).count > 0
 
@@ -140,10 +161,10 @@ export function createUsers(database: Queryable): Users {
 
     findByIdentifier: ({ by, canonical, folded }) => one(null, selectUser(byIdentifier[by]), [canonical, folded]),
 
-    findForLogin: ({ by, canonical, folded }, network) =>
-      oneForLogin(`login_by_${by}`, selectForLogin(byIdentifier[by], '$3'), [canonical, folded, network]),
+    findForLogin: ({ by, canonical, folded }, network, sessionIds = []) =>
+      oneForLogin(`login_by_${by}`, selectForLogin(byIdentifier[by], '$3', '$4'), [canonical, folded, network, sessionIds.map(idToFind)]),
 
-    findForReauthentication: (id, network) => oneForLogin('login_by_id', selectForLogin('u.id = $1', '$2'), [idToFind(id), network]),
+    findForReauthentication: (id, network) => oneForLogin('login_by_id', selectForLogin('u.id = $1', '$2', '$3'), [idToFind(id), network, []]),
 
     async list({ after, limit, prefix = null, role = null, status = null }) {
       const { rows } = await database.query<UserRow>(null, list, [after === null ? null : idToFind(after), limit, prefix && beginningWith(prefix.canonical), role, status, prefix && beginningWith(prefix.folded)])
@@ -221,6 +242,7 @@ const toLoginRecord = (row: LoginRow): LoginRecord => ({
   user: toUser(row),
   passwordHash: row.password_hash,
   pin: row.pin_hash !== null && row.pepper_kid !== null ? { hash: row.pin_hash, pepperKid: row.pepper_kid } : null,
-  totp: row.totp_secret === null ? null : { sealedSecret: row.totp_secret },
+  totp: row.totp_secret === null ? null : { sealedSecret: row.totp_secret, lastUsedStep: row.totp_last_used_step ?? 0, recoveryCodeHashes: row.recovery_code_hashes ?? [] },
   networkKnown: row.network_known,
+  ownsSession: row.session_owners?.includes(row.user_id) ?? false,
 })
