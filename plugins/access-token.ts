@@ -7,10 +7,12 @@ import fp from 'fastify-plugin'
 import { AuthError } from '../src/domain/errors.js'
 import type { AccessClaims, AccessTokens, Clock } from '../src/domain/ports.js'
 import type { SigningKey, SigningKeys } from '../src/domain/signing-keys.js'
+import type { TokenBound } from '../src/domain/token-bound.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     accessTokens: AccessTokens
+    tokenBound: TokenBound
   }
 }
 
@@ -19,8 +21,8 @@ export interface AccessTokenOptions {
   clock: Clock
   issuer: string
   audience: string
-  /** The longest life of a token that the service issues: a longer one is forged. Seconds. */
-  longestTokenSeconds: number
+  /** A token that lives longer than any setting has ever allowed is forged. */
+  bound: TokenBound
 }
 
 /** RFC 9068 §2.2, and `sid`, `ep`. What else a token carries is of no concern here. */
@@ -63,14 +65,20 @@ async function accessTokenPlugin(fastify: FastifyInstance, options: AccessTokenO
     verify: { algorithms: ['ES256', 'EdDSA', 'RS256'], complete: true, cache: cachedTokens, ignoreExpiration: true, ignoreNotBefore: true, errorCacheTTL: 0 },
   })
 
+  fastify.decorate('tokenBound', options.bound)
   fastify.decorate('accessTokens', {
     sign: (claims, typ) => signerOf(options.signingKeys.current(), typ)({ ...claims }),
     async verify(token) {
+      if (!endsCanonically(token)) throw invalid('spelling')
       const { header, payload } = await verifySignature(fastify, token)
       const { kid } = checkedHeader(header)
       // The signature may come from the cache, and its key may have been withdrawn since.
       if (options.signingKeys.find(kid) === null) throw invalid('withdrawn key')
-      return toAccessClaims(checkedClaims(payload, options))
+      const claims = checkedClaims(payload, options)
+      const lifetimeSeconds = claims.exp - claims.iat
+      if (lifetimeSeconds > options.bound.seconds() && !(await options.bound.allows(lifetimeSeconds))) throw invalid('times')
+      if (hasEnded(claims, options.clock)) throw new AuthError('access_token_expired')
+      return toAccessClaims(claims)
     },
   })
 }
@@ -106,6 +114,15 @@ function signerOf(key: SigningKey, typ: string): Signer {
   return signer
 }
 
+/** The letters that leave no bit of theirs unused, by how many a last group of the encoding has. */
+const lastLetters: Readonly<Record<number, string>> = { 2: 'AQgw', 3: 'AEIMQUYcgkosw048' }
+
+/** A signature of another spelling would verify too. The other parts are signed as they are written. */
+function endsCanonically(token: string): boolean {
+  const letters = (token.length - 1 - token.lastIndexOf('.')) % 4
+  return letters === 0 || (lastLetters[letters]?.includes(token.charAt(token.length - 1)) ?? false)
+}
+
 const invalid = (cause: unknown): AuthError => new AuthError('access_token_invalid', { cause })
 
 async function verifySignature(fastify: FastifyInstance, token: string): Promise<Decoded> {
@@ -121,16 +138,16 @@ function checkedHeader(header: object): Static<typeof Header> {
   return header
 }
 
-function checkedClaims(payload: object, { issuer, audience, clock, longestTokenSeconds }: AccessTokenOptions): Static<typeof Claims> {
+function checkedClaims(payload: object, { issuer, audience, clock }: AccessTokenOptions): Static<typeof Claims> {
   if (!claimsCheck.Check(payload)) throw invalid('claims')
   if (payload.iss !== issuer || payload.aud !== audience) throw invalid('issuer or audience')
   const now = clock.now().getTime() / 1000
-  const tooLong = payload.exp - payload.iat > longestTokenSeconds || payload.exp <= payload.iat
   const ahead = payload.iat > now + toleranceSeconds || (payload.nbf ?? 0) > now + toleranceSeconds
-  if (tooLong || ahead) throw invalid('times')
-  if (payload.exp + toleranceSeconds <= now) throw new AuthError('access_token_expired')
+  if (payload.exp <= payload.iat || ahead) throw invalid('times')
   return payload
 }
+
+const hasEnded = ({ exp }: Static<typeof Claims>, clock: Clock): boolean => exp + toleranceSeconds <= clock.now().getTime() / 1000
 
 const toAccessClaims = ({ sub, sid, ep, jti, scope, amr, iat, exp, client_id, username, email }: Static<typeof Claims>): AccessClaims => ({
   sub,

@@ -12,23 +12,18 @@ export interface SigningKeysOptions {
   readonly signingKeys: SigningKeys
   /** null: by hand only. */
   readonly rotationDays: number | null
-  /** The longest life of a token that the service issues. Seconds. */
-  readonly longestTokenSeconds: number
 }
 
 const everyMs = 3_600_000
 const secondsPerDay = 86_400
 
 /** Hands the signing keys to the routes; once an hour, replaces the newest when its days are over and withdraws what is done with. */
-function signingKeysPlugin(app: FastifyInstance, { signingKeys, rotationDays, longestTokenSeconds }: SigningKeysOptions, done: () => void): void {
+function signingKeysPlugin(app: FastifyInstance, { signingKeys, rotationDays }: SigningKeysOptions, done: () => void): void {
   let running = Promise.resolve()
 
   async function maintain(): Promise<void> {
     try {
-      const { created, retired } = await signingKeys.maintain({
-        newestMaySignSeconds: rotationDays === null ? null : rotationDays * secondsPerDay,
-        longestTokenSeconds,
-      })
+      const { created, retired } = await signingKeys.maintain({ newestMaySignSeconds: rotationDays === null ? null : rotationDays * secondsPerDay })
       if (created !== null) app.log.info({ kid: created }, 'a new signing key is published')
       if (retired.length > 0) app.log.info({ kids: retired }, 'signing keys are withdrawn')
     } catch (error) {

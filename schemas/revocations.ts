@@ -15,6 +15,7 @@ export const RevocationsAnswer = Type.Object({
   lag_ms: Type.Integer({ description: 'How old the news of this node may be, when it answered. Milliseconds.' }),
   waited_ms: Type.Integer({ description: 'How long this answer waited for news. Milliseconds.' }),
   keys: Type.Array(Type.String(), { description: 'The ids (`kid`) of the signing keys that are published now. When yours are others, read the JWKS again: a key may have been revoked.' }),
+  longest_token_seconds: Type.Integer({ description: 'The longest life (`exp` − `iat`) that any setting has ever allowed: a token that lives longer is forged. Seconds.' }),
   revocations: Type.Array(
     Type.Object({
       kind: Type.Union(kinds.map((kind) => Type.Literal(kind))),

@@ -56,6 +56,7 @@ import { createRevocationList, type RevocationList } from './domain/revocation-l
 import { createRevocationLog, type RevocationLog } from './domain/revocation-log.js'
 import type { DialectPolicy, Service } from './domain/service.js'
 import { openSigningKeys, type SigningKeys } from './domain/signing-keys.js'
+import { openTokenBound } from './domain/token-bound.js'
 import type { Connections } from './http/connections.js'
 import type { LogDestination } from './logging.js'
 import { createRevocationFeed, databaseTime, sweep, type RevocationFeed } from './repository/index.js'
@@ -177,9 +178,10 @@ function hearOfRevocations(app: FastifyInstance, config: Config, core: Core, onK
 async function registerIdentity(app: FastifyInstance, config: Config, core: Core): Promise<void> {
   const { repository, keyring, clock } = core.service
   const signingKeys = await openSigningKeys({ repository, keyring, clock, alg: config.signingAlg, maxAgeSeconds: config.signingKeyMaxAgeSeconds })
+  const bound = await openTokenBound(repository, longestTokenSeconds(config))
   const onKeysChanged = (): void => {
-    signingKeys.reload().catch((error: unknown) => {
-      app.log.error({ err: error }, 'the signing keys could not be read again')
+    Promise.all([signingKeys.reload(), bound.reload()]).catch((error: unknown) => {
+      app.log.error({ err: error }, 'the signing keys and the longest life of a token could not be read again')
     })
   }
   const { feed, list, log, check, apiKeyVerifier } = hearOfRevocations(app, config, core, onKeysChanged)
@@ -189,9 +191,9 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     clock,
     issuer: config.publicUrl.href,
     audience: config.audience,
-    longestTokenSeconds: longestTokenSeconds(config),
+    bound,
   })
-  await app.register(signingKeysPlugin, { signingKeys, rotationDays: config.signingKeyRotationDays, longestTokenSeconds: longestTokenSeconds(config) })
+  await app.register(signingKeysPlugin, { signingKeys, rotationDays: config.signingKeyRotationDays })
   await app.register(revocations, { feed, list, log, clock })
   await app.register(health, {
     clock,

@@ -1,4 +1,4 @@
-import { longestTokenSeconds, type Config } from './config/index.js'
+import type { Config } from './config/index.js'
 import { openDatabase, type DatabaseAccess } from './database.js'
 import { createHashQueue, type HashQueue } from './domain/hash-queue.js'
 import { openKeyring } from './domain/keyring.js'
@@ -56,7 +56,6 @@ async function openOn(database: DatabaseAccess, config: Config, { log, clock = s
     await database.leave()
   }
   const repository = createRepository(pool, {
-    longestTokenSeconds: longestTokenSeconds(config),
     onRevoked: (revocation) => {
       for (const listener of listeners) listener(revocation)
     },

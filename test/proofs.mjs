@@ -83,6 +83,9 @@ export const attacks = {
   // Authority that ended before the effect.
 
   // Sessions, tokens and revocations that outlive what they should.
+  'revocation-of-another-environment': { text: 'a long token, revoked from a shell that does not know how long it lives' },
+  'lifetime-lowered': { text: 'a token of before the lifetime was lowered, revoked after it' },
+  'longer-than-any-setting': { text: 'a token that lives longer than any setting has allowed, at the service and at services that verify' },
 
   // OAuth, and what other people's libraries verify.
   'refresh-token-introspected': { text: 'a refresh token at a resource server that introspects' },

@@ -26,7 +26,7 @@ export const revocationRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
       const page = fastify.revocationLog.read(cursor)
       const keys = fastify.signingKeys.published().map(({ kid }) => kid)
       const revocations = page.revocations.map(({ kind, subject, epoch, survivor, expiresAt }) => ({ kind, subject, epoch, survivor, expires_at: expiresAt.toISOString() }))
-      return { cursor: page.cursor, resync: page.resync, lag_ms: lagMs(fastify.revocationFeed.lagMs()), waited_ms: waitedMs, keys, revocations }
+      return { cursor: page.cursor, resync: page.resync, lag_ms: lagMs(fastify.revocationFeed.lagMs()), waited_ms: waitedMs, keys, longest_token_seconds: fastify.tokenBound.seconds(), revocations }
     },
   )
   return Promise.resolve()

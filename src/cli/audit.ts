@@ -38,7 +38,7 @@ async function withArchive<T>(context: Context, by: 'service' | 'owner', work: (
   const connectionString = (by === 'owner' ? database.migrationUrl : null) ?? database.listenUrl
   const pool = createPool({ connectionString, max: 2, applicationName: 'tessera audit', limits: patience })
   try {
-    return await work({ repository: createRepository(pool, { longestTokenSeconds: 0 }), keyring: service.keyring })
+    return await work({ repository: createRepository(pool), keyring: service.keyring })
   } finally {
     await pool.end()
   }

@@ -1,4 +1,3 @@
-import { longestTokenSeconds } from '../config/index.js'
 import { readPublicKeys } from '../domain/client-keys.js'
 import { createClient, deleteClient, listClients, replaceClientKeys, rotateClient } from '../domain/clients.js'
 import type { Client, PublicKeySet } from '../domain/model.js'
@@ -20,7 +19,7 @@ async function create(context: Context): Promise<Result> {
   const { read, actor, say } = context
   const request = { name: read(clientName), scopes: read(clientScopes), accessSeconds: read(accessLifetime), jwks: await keysIn(read(jwks)) }
   const { service } = await context.core()
-  const { client, secret } = await createClient(service, request, actor, longestTokenSeconds(context.config()))
+  const { client, secret } = await createClient(service, request, actor, await service.repository.fleet.longestTokenSeconds())
   if (secret !== null) say('The secret is shown this once.')
   return { value: { ...clientValue(client), clientSecret: secret }, text: credentials(client.id, secret) }
 }

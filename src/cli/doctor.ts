@@ -53,7 +53,7 @@ async function run(context: Context): Promise<Result> {
 async function examineDatabase(chart: Chart, config: Config, database: DatabaseAccess): Promise<void> {
   const pool = createPool({ connectionString: database.url, max: 2, applicationName: 'tessera doctor', pooled: database.isPooled })
   try {
-    const repository = createRepository(pool, { longestTokenSeconds: 0 })
+    const repository = createRepository(pool)
     for (const [check, look] of Object.entries(checks)) {
       await chart.examine(check, () => look({ config, database, pool, repository }), (found) => found)
     }

@@ -29,6 +29,7 @@ export interface Repository {
   readonly attempts: Attempts
   readonly revocations: Revocations
   readonly keys: Keys
+  readonly fleet: Fleet
   readonly audit: AuditTrail
   readonly auditChain: AuditChain
   /**
@@ -316,6 +317,17 @@ export interface Attempts {
   hold(userId: string): Promise<void>
 }
 
+/** What the nodes of one database agree on, whatever the environment of whoever asks says. */
+export interface Fleet {
+  /** The longest life that any token may have been signed with. Revocations and retired keys outlive it. */
+  longestTokenSeconds(): Promise<number>
+  /** Raises that bound where it is lower. Once it resolves, tokens of this lifetime may be signed. */
+  allowTokensOf(seconds: number): Promise<void>
+  /** Name of a setting → its text; null: not set. Empty before the first start of a service. */
+  settings(): Promise<ReadonlyMap<string, string | null>>
+  adopt(settings: ReadonlyMap<string, string | null>): Promise<void>
+}
+
 export interface Revocations {
   /** Inside a transaction: takes the writers' lock, draws a number, writes the row, notifies. */
   announce(revocation: NewRevocation): Promise<void>
@@ -368,8 +380,8 @@ export interface Keys {
   /** @param signsAfterSeconds 0: at once */
   insertSigningKey(key: { kid: string; alg: string; publicJwk: Record<string, unknown>; signsAfterSeconds: number }): Promise<void>
   revokeSigningKey(kid: string): Promise<boolean>
-  /** Withdraws keys whose successor has signed for longer than `lifetimeSeconds`. @returns their kids */
-  retireSigningKeys(lifetimeSeconds: number): Promise<string[]>
+  /** Withdraws keys whose successor has signed for longer than the longest token lives, and `marginSeconds` more. @returns their kids */
+  retireSigningKeys(marginSeconds: number): Promise<string[]>
   wraps(): Promise<KeyWrap[]>
   insertWraps(wraps: readonly KeyWrap[]): Promise<void>
   /** Once the master secret has been changed everywhere: wraps of other secrets whose first wrap is older than this one's. */

@@ -53,8 +53,6 @@ export interface SigningKeys {
 export interface SigningKeyLimits {
   /** How old the newest key may be. null: whatever its age. Seconds. */
   readonly newestMaySignSeconds: number | null
-  /** The longest life of a token that the service issues. Seconds. */
-  readonly longestTokenSeconds: number
 }
 
 /** Clocks differ a little, and expired tokens are tolerated for a moment: a key is not needed to the second. */
@@ -182,7 +180,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
       const done = await repository.transaction(async (tx) => {
         await tx.keys.lock()
         const created = (await isNewestTooOld(tx, limits, clock.now())) ? await addSuccessor(tx, schedule) : null
-        const retired = await tx.keys.retireSigningKeys(limits.longestTokenSeconds + retirementMarginSeconds)
+        const retired = await tx.keys.retireSigningKeys(retirementMarginSeconds)
         if (retired.length > 0) await tx.keys.notifyChange()
         return { created, retired }
       })

@@ -6,6 +6,7 @@ import { createAuditTrail } from './audit.js'
 import { createAuditChain } from './audit-chain.js'
 import { createClients } from './clients.js'
 import { createCredentials } from './credentials.js'
+import { createFleet } from './fleet.js'
 import { createKeys } from './keys.js'
 import type { Pool } from './pool.js'
 import { createRevocations, type RevocationOptions } from './revocations.js'
@@ -19,14 +20,12 @@ export { createRevocationFeed, type RevocationFeed, type RevocationFeedOptions }
 export { sweep, type SweepCounts } from './sweep.js'
 
 export interface RepositoryOptions {
-  /** The longest lifetime of any token: for so long a revocation has to be remembered. */
-  longestTokenSeconds: number
   /** Told of every revocation that this node has committed, so that it obeys at once. Must not throw. */
   onRevoked?: (revocation: Revocation) => void
 }
 
-export function createRepository(pool: Pool, { longestTokenSeconds, onRevoked }: RepositoryOptions): Repository {
-  return repositoryOn(createDatabase(pool), { longestTokenSeconds, onRevoked: onRevoked ?? (() => undefined) })
+export function createRepository(pool: Pool, { onRevoked }: RepositoryOptions = {}): Repository {
+  return repositoryOn(createDatabase(pool), { onRevoked: onRevoked ?? (() => undefined) })
 }
 
 function repositoryOn(database: Database, options: RevocationOptions): Repository {
@@ -39,6 +38,7 @@ function repositoryOn(database: Database, options: RevocationOptions): Repositor
     attempts: createAttempts(database),
     revocations: createRevocations(database, options),
     keys: createKeys(database),
+    fleet: createFleet(database),
     audit: createAuditTrail(database),
     auditChain: createAuditChain(database),
     transaction: (work) =>

@@ -37,7 +37,7 @@ const retireSigningKeys = `
     SELECT 1 FROM signing_keys successor
     WHERE successor.revoked_at IS NULL
       AND successor.signs_from > k.signs_from
-      AND successor.signs_from < tessera_now() - make_interval(secs => $1)
+      AND successor.signs_from < tessera_now() - make_interval(secs => (SELECT longest_seconds FROM token_bound) + $1)
   )
   RETURNING k.kid`
 
@@ -95,8 +95,8 @@ export function createKeys(database: Database): Keys {
       return count > 0
     },
 
-    async retireSigningKeys(lifetimeSeconds) {
-      const { rows } = await database.query<{ kid: string }>(null, retireSigningKeys, [lifetimeSeconds])
+    async retireSigningKeys(marginSeconds) {
+      const { rows } = await database.query<{ kid: string }>(null, retireSigningKeys, [marginSeconds])
       return rows.map((row) => row.kid)
     },
 

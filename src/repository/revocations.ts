@@ -14,15 +14,15 @@ interface RevocationRow {
   expires_at: Date
 }
 
-/** A token may have been signed by a node whose clock is a little behind. */
-const clockMarginSeconds = 60
-
 const columns = 'seq, kind, subject, epoch, survivor, created_at, expires_at'
 
-/** A trigger draws the number behind a lock and tells the nodes (migration 0021). */
+/**
+ * A trigger draws the number behind a lock and tells the nodes (migration 0021); another moves `expires_at` behind the end of
+ * every token (0015): the lifetimes of the fleet stand in the database, and nowhere else.
+ */
 const write = `
   INSERT INTO revocations (kind, subject, epoch, survivor, expires_at)
-  VALUES ($1, $2, $3, $4, tessera_now() + make_interval(secs => $5))
+  VALUES ($1, $2, $3, $4, tessera_now())
   RETURNING ${columns}`
 
 const selectLive = `SELECT ${columns} FROM revocations WHERE expires_at > tessera_now()`
@@ -43,18 +43,14 @@ const isTokenDead = `
   ) AS dead`
 
 export interface RevocationOptions {
-  readonly longestTokenSeconds: number
   readonly onRevoked: (revocation: Revocation) => void
 }
 
-export function createRevocations(database: Database, { longestTokenSeconds, onRevoked }: RevocationOptions): Revocations {
+export function createRevocations(database: Database, { onRevoked }: RevocationOptions): Revocations {
   return {
     announce: (revocation) =>
       database.transaction(async (transaction) => {
-        const { rows: [row] } = await transaction.query<RevocationRow>('revocation_write', write, [
-          ...writtenValues(revocation),
-          longestTokenSeconds + clockMarginSeconds,
-        ])
+        const { rows: [row] } = await transaction.query<RevocationRow>('revocation_write', write, writtenValues(revocation))
         if (!row) throw new Error('an insert returned no row')
         transaction.afterCommit(() => {
           onRevoked(toRevocation(row))

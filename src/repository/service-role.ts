@@ -26,6 +26,8 @@ const tableRights = {
   signing_keys: ['SELECT', 'INSERT', 'UPDATE'],
   key_wraps: ['SELECT', 'INSERT', 'DELETE'],
   revocations: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+  token_bound: ['SELECT', 'UPDATE'],
+  fleet_settings: ['SELECT', 'INSERT', 'UPDATE'],
   audit_events: ['SELECT', 'INSERT'],
   audit_seals: ['SELECT', 'INSERT'],
   audit_checkpoints: ['SELECT'],

@@ -15,12 +15,7 @@ declare module 'fastify' {
 
 /** Reads `Authorization: Bearer` or `X-API-Key`, verifies it, and sets `request.identity`. */
 const plugin: FastifyPluginCallback<VerifierOptions> = (fastify: FastifyInstance, options, done) => {
-  const verifier = createVerifier({
-    onError: (error) => {
-      fastify.log.warn({ err: error }, 'tessera')
-    },
-    ...options,
-  })
+  const verifier = createVerifier(hasLogger(fastify) ? { onError: logWith(fastify), ...options } : options)
   fastify.decorate('tessera', verifier)
   fastify.decorateRequest('identity', null)
   fastify.decorate('requireIdentity', async (request: FastifyRequest, reply: FastifyReply) => {
@@ -45,10 +40,22 @@ export function identityOf({ identity }: Pick<FastifyRequest, 'identity'>): Veri
   return identity
 }
 
-function credentialOf({ headers }: FastifyRequest): string {
+/** Without one, what is logged is lost: then the verifier warns by the process. */
+const hasLogger = ({ log }: FastifyInstance): boolean => 'level' in log
+
+const logWith =
+  ({ log }: FastifyInstance) =>
+  (error: Error): void => {
+    log.warn({ err: error }, error.message)
+  }
+
+/** @throws VerificationError for two credentials, of which another reader of the request might take the other one */
+function credentialOf({ headers, raw }: FastifyRequest): string {
   const { authorization } = headers
+  const names = raw.rawHeaders.filter((_text, i) => i % 2 === 0).map((name) => name.toLowerCase())
+  if (names.filter((name) => name === 'authorization' || name === 'x-api-key').length > 1) throw new VerificationError('invalid', 'send one credential, once')
   const apiKey = headers['x-api-key']
-  if (authorization !== undefined) return /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? ''
+  if (authorization !== undefined) return /^bearer +([^\s,]+)$/i.exec(authorization)?.[1] ?? ''
   return typeof apiKey === 'string' ? apiKey : ''
 }
 

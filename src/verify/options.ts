@@ -30,6 +30,11 @@ export interface VerifierOptions {
 /** An API key of tessera, or a client: then its tokens are fetched, and fetched again before they expire. */
 export type VerifierCredential = { readonly apiKey: string } | { readonly clientId: string; readonly clientSecret: string }
 
+export interface ReadyOptions {
+  /** How long to wait before it is given up, with the reason. Milliseconds; by default without an end. */
+  readonly timeoutMs?: number
+}
+
 export interface VerifiedIdentity {
   readonly kind: 'user' | 'client' | 'api_key'
   /** The id of the user or the client. */
@@ -41,6 +46,15 @@ export interface VerifiedIdentity {
   readonly scopes: readonly string[]
   /** null for an API key without an end. */
   readonly expiresAt: Date | null
+}
+
+/** As tessera reads its PUBLIC_URL, which is the `iss` of its tokens. @throws TypeError */
+export function readUrl(name: 'issuer' | 'baseUrl', text: string): string {
+  const expected = name === 'issuer' ? 'the PUBLIC_URL of tessera' : 'the URL at which this service reaches tessera'
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) throw new TypeError(`${name} must be ${expected}, such as https://id.example.com`)
+  if (url.username !== '' || url.password !== '') throw new TypeError(`${name} must be ${expected}, without a name and a password`)
+  return (url.origin + url.pathname).replace(/\/+$/, '')
 }
 
 /** Why a credential was not accepted. */

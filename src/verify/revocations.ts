@@ -16,6 +16,12 @@ export interface RevocationFollower {
   lagMs(): number
   /** Resolves with the first news; rejects when the follower is stopped before. */
   readonly ready: Promise<void>
+  /** Why there is no news, since there is none. */
+  lastFailure(): Error | null
+  /** The longest life of a token that any setting has allowed. Null: tessera does not say, or nothing was read yet. Seconds. */
+  longestTokenSeconds(): number | null
+  /** Resolves with the next news, or after the time. */
+  nextNews(timeoutMs: number): Promise<void>
   stop(): void
 }
 
@@ -63,6 +69,10 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
   let freshAsOf = -Infinity
   let stopped = false
   let reported: string | null = null
+  let lastFailure: Error | null = null
+  let longestTokenSeconds: number | null = null
+  let waiting: (() => void)[] = []
+  let resume = (): void => undefined
   let announce: { resolve: () => void; reject: (error: Error) => void } | null = null
   const ready = new Promise<void>((resolve, reject) => {
     announce = { resolve, reject }
@@ -76,7 +86,7 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
   async function poll(): Promise<void> {
     const askedAt = performance.now()
     const page = membersOf(await client.getJson(`/revocations?cursor=${encodeURIComponent(cursor)}&wait=${freshAsOf === -Infinity ? 0 : waitMs}`, waitMs + maxLagMs))
-    const { cursor: next, resync, lag_ms: lagMs, waited_ms: waitedMs, revocations, keys } = page
+    const { cursor: next, resync, lag_ms: lagMs, waited_ms: waitedMs, revocations, keys, longest_token_seconds: longest } = page
     if (typeof next !== 'string' || typeof lagMs !== 'number' || typeof waitedMs !== 'number' || !Array.isArray(revocations)) throw new Error('the feed of revocations is not what was expected')
     // A page that cannot be understood to its end takes nothing away.
     const told: State = resync === true ? { ids: new Map(), epochs: new Map() } : state
@@ -84,6 +94,7 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
     state = told
     cursor = next
     freshAsOf = askedAt + waitedMs - lagMs
+    longestTokenSeconds = typeof longest === 'number' ? longest : null
     if (Array.isArray(keys)) onKeysTold(keys.filter((kid) => typeof kid === 'string'))
   }
 
@@ -109,6 +120,7 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
   /** tessera may be away for hours, and is asked four times a second. */
   function report(error: unknown): void {
     const failure = error instanceof Error ? error : new Error('the feed of revocations failed')
+    lastFailure = failure
     if (failure.message !== reported) onError(failure)
     reported = failure.message
   }
@@ -118,13 +130,46 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
       try {
         await poll()
         reported = null
+        lastFailure = null
         announce?.resolve()
+        wakeAll()
       } catch (error) {
         if (isStopped()) return
         report(error)
-        await new Promise((resolve) => setTimeout(resolve, pauseAfterErrorMs))
+        await pause()
       }
     }
+  }
+
+  /** Ends with the time, or when the follower is stopped: nothing of it outlives that. */
+  function pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, pauseAfterErrorMs)
+      resume = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  function wakeAll(): void {
+    const woken = waiting
+    waiting = []
+    for (const wake of woken) wake()
+  }
+
+  function nextNews(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        waiting = waiting.filter((other) => other !== wake)
+        resolve()
+      }, timeoutMs)
+      const wake = (): void => {
+        clearTimeout(timer)
+        resolve()
+      }
+      waiting.push(wake)
+    })
   }
 
   const isStopped = (): boolean => stopped
@@ -143,8 +188,13 @@ export function followRevocations(options: FollowerOptions): RevocationFollower 
       isBelow(state.epochs.get('all:*'), token),
     lagMs: () => performance.now() - freshAsOf,
     ready,
+    lastFailure: () => lastFailure,
+    longestTokenSeconds: () => longestTokenSeconds,
+    nextNews,
     stop() {
       stopped = true
+      resume()
+      wakeAll()
       clearInterval(pruning)
       announce?.reject(new Error('the verifier was closed'))
     },

@@ -129,7 +129,7 @@ await t.test('a role that may only connect fills the queue of notifications: a l
   const pool = createPool({ connectionString: server.connectionString, max: 4 })
   t.teardown(() => pool.end())
   const revoked: string[] = []
-  const { revocations } = createRepository(pool, { longestTokenSeconds: 3600, onRevoked: ({ subject }) => { revoked.push(subject) } })
+  const { revocations } = createRepository(pool, { onRevoked: ({ subject }) => { revoked.push(subject) } })
 
   // Who listens and does not end a transaction keeps what was said since then in the queue.
   const listener = await pool.connect()

@@ -51,7 +51,7 @@ await t.test('the whole service runs as a role that owns nothing', async (t) => 
   await node.app.signingKeys.rotate({ kind: 'operator', id: 'test' })
   t.equal(node.app.signingKeys.published().length, before + 1)
   t.ok(await node.app.signingKeys.revoke(node.app.signingKeys.current().kid, { kind: 'operator', id: 'test' }))
-  t.ok(await node.app.signingKeys.maintain({ newestMaySignSeconds: null, longestTokenSeconds: 3600 }))
+  t.ok(await node.app.signingKeys.maintain({ newestMaySignSeconds: null }))
   await sealAudit(service)
   t.match(await verifyAudit(service, null), { intact: true })
   await t.rejects(pruneAudit(service, new Date('2100-01-01'), { kind: 'operator', id: 'x' }), { code: '42501' })

@@ -15,7 +15,7 @@ type Test = Parameters<typeof createTestDatabase>[0]
 function poolFor(t: Test, connectionString: string, options: { max?: number; log?: (message: string, error: Error) => void } = {}) {
   const pool = createPool({ connectionString, max: 4, ...options })
   t.teardown(() => pool.end())
-  return { pool, database: createDatabase(pool), repository: createRepository(pool, { longestTokenSeconds: 60 }) }
+  return { pool, database: createDatabase(pool), repository: createRepository(pool) }
 }
 
 /** What a call throws, and after how long. */

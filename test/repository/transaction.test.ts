@@ -91,7 +91,7 @@ await t.test('a commit whose answer is lost: unavailable, and this node does not
   const pool = createPool({ connectionString: proxy.connectionString, max: 2, limits: patience })
   t.teardown(() => pool.end())
   const revoked: Revocation[] = []
-  const repository = createRepository(pool, { longestTokenSeconds: 60, onRevoked: (revocation) => revoked.push(revocation) })
+  const repository = createRepository(pool, { onRevoked: (revocation) => revoked.push(revocation) })
   const user = newUser('jane')
   proxy.cutAfterSending('COMMIT\0')
   await t.rejects(

@@ -15,6 +15,7 @@ export interface TestRepository {
   readonly revoked: Revocation[]
 }
 
+/** The least that the bound of a fresh database is. */
 export const longestTokenSeconds = 3600
 
 /** Longer than anything should take: how fast the machine is does not matter to a test, and `pool.test.ts` sees to the limits. */
@@ -32,7 +33,6 @@ export async function createTestRepository(
   clock.attach(pool)
   const revoked: Revocation[] = []
   const repository = createRepository(pool, {
-    longestTokenSeconds,
     onRevoked: (revocation) => {
       revoked.push(revocation)
     },
