@@ -15,5 +15,5 @@ const PublicKey = Type.Object({
 
 export const KeySet = Type.Object({ keys: Type.Array(PublicKey) }, { description: 'Every key that a live token may be signed with, or will be.' })
 
-/** RFC 8414, OpenID Connect Discovery 1.0: names of what exists. */
+/** RFC 8414: names of what exists. */
 export const Metadata = Type.Object({ issuer: Type.String() }, { additionalProperties: true })

@@ -5,7 +5,7 @@ import type { SigningKeys } from '../../src/domain/signing-keys.js'
 import { grantTypes } from '../oauth/token.js'
 
 export interface MetadataSource {
-  readonly config: Pick<Config, 'publicUrl'>
+  readonly config: Pick<Config, 'publicUrl' | 'dialects'>
   readonly signingKeys: Pick<SigningKeys, 'published'>
 }
 
@@ -39,13 +39,13 @@ const authorizationServer: readonly Member[] = [
   ...authentication('introspection_endpoint', clientMethods),
   ['revocation_endpoint', at('/oauth/revoke')],
   ...authentication('revocation_endpoint', clientMethods),
-  // Required in both documents, and parsers insist; there is no authorization endpoint, so there are none.
-  ['response_types_supported', () => []],
+  // Required, and never empty (§2, §3.2). There is no authorization endpoint: `none` is the registered name for an answer without a token.
+  ['response_types_supported', () => ['none']],
+  ['service_documentation', at('/docs')],
 ]
 
-/** OpenID Connect Discovery 1.0 §3. */
-const openidProvider: readonly Member[] = [
-  ...authorizationServer,
+/** What a verifier of the dialect's id tokens asks for, in the words of OpenID Connect Discovery 1.0 §3. */
+const idTokens: readonly Member[] = [
   ['subject_types_supported', () => ['public']],
   ['id_token_signing_alg_values_supported', algorithms],
   ['claims_supported', () => ['iss', 'sub', 'aud', 'auth_time', 'iat', 'exp', 'jti', 'email', 'email_verified', 'token_use', 'cognito:username']],
@@ -59,4 +59,12 @@ const documentOf =
   })
 
 export const authorizationServerMetadata = documentOf(authorizationServer)
-export const openidProviderMetadata = documentOf(openidProvider)
+
+const withIdTokens = documentOf([...authorizationServer, ...idTokens])
+
+/**
+ * The same authorization server, under the name that many clients look for first (RFC 8414 §5). It is no OpenID provider: of id
+ * tokens it says how to verify those of the dialect `tokenset`, where that is served.
+ */
+export const metadataForOpenidClients = (source: MetadataSource): { issuer: string } =>
+  source.config.dialects.includes('tokenset') ? withIdTokens(source) : authorizationServerMetadata(source)

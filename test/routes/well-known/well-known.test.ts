@@ -99,7 +99,8 @@ await t.test('the metadata names what there is', async (t) => {
     revocation_endpoint: 'http://127.0.0.1:9154/oauth/revoke',
     revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     revocation_endpoint_auth_signing_alg_values_supported: ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'],
-    response_types_supported: [],
+    response_types_supported: ['none'],
+    service_documentation: 'http://127.0.0.1:9154/docs',
   })
   t.same(openid.json, {
     ...(oauth.json as object),
@@ -108,6 +109,26 @@ await t.test('the metadata names what there is', async (t) => {
     claims_supported: ['iss', 'sub', 'aud', 'auth_time', 'iat', 'exp', 'jti', 'email', 'email_verified', 'token_use', 'cognito:username'],
   })
   for (const { status, headers } of [oauth, openid]) t.same([status, headers.get('cache-control')], [200, 'public, max-age=30'])
+})
+
+await t.test('no member of the metadata is empty, and each document says only what is there', async (t) => {
+  const pinOnly = await startTestApp(t, { environment: { DIALECTS: 'pin' } })
+  for (const node of [shared, pinOnly]) {
+    for (const name of ['oauth-authorization-server', 'openid-configuration']) {
+      const document = (await call(node, `/.well-known/${name}`, get)).json as Record<string, unknown>
+      for (const [member, value] of Object.entries(document)) t.ok(Array.isArray(value) ? value.length > 0 && new Set(value).size === value.length : typeof value === 'string' && value !== '', `${name}: ${member}`)
+      for (const absent of ['authorization_endpoint', 'userinfo_endpoint', 'registration_endpoint', 'end_session_endpoint']) t.notOk(absent in document, absent)
+      const { pathname } = new URL(String(document.service_documentation))
+      t.match((await call(node, pathname, get)).status, 200, 'the documentation is there')
+    }
+  }
+  const idTokenMembers = ['subject_types_supported', 'id_token_signing_alg_values_supported', 'claims_supported']
+  const namedBy = async (node: typeof shared, name: string) => {
+    const document = (await call(node, `/.well-known/${name}`, get)).json as object
+    return idTokenMembers.filter((member) => member in document)
+  }
+  const all = [await namedBy(shared, 'openid-configuration'), await namedBy(shared, 'oauth-authorization-server'), await namedBy(pinOnly, 'openid-configuration')]
+  t.same(all, [idTokenMembers, [], []], 'id tokens are the dialect tokenset’s, and nothing of an authorization server')
 })
 
 await t.test('every endpoint that is named answers', async (t) => {
@@ -127,10 +148,10 @@ await t.test('case 59: a foreign Host never reaches the metadata', async (t) => 
 
 await t.test('behind a path, the metadata is where both standards look for it', async (t) => {
   const node = await startTestApp(t, { environment: { PUBLIC_URL: 'https://example.com/identity/v2' } })
-  for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/oauth-authorization-server/identity/v2', '/.well-known/openid-configuration']) {
+  for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/oauth-authorization-server/identity/v2', '/.well-known/openid-configuration', '/.well-known/openid-configuration/identity/v2']) {
     t.match((await call(node, path, get)).json, { issuer: 'https://example.com/identity/v2', jwks_uri: 'https://example.com/identity/v2/.well-known/jwks.json' }, path)
   }
-  t.equal((await call(node, '/.well-known/oauth-authorization-server/other', get)).status, 404)
+  for (const path of ['/.well-known/oauth-authorization-server/other', '/.well-known/openid-configuration/other', '/.well-known/openid-configuration/identity']) t.equal((await call(node, path, get)).status, 404, path)
 })
 
 await t.test('nothing but reading is answered', async (t) => {
