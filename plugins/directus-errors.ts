@@ -24,6 +24,7 @@ const table: Readonly<Record<AuthErrorCode, Row>> = {
   access_token_expired: [401, 'TOKEN_EXPIRED', 'Token expired.', invalidToken],
   forbidden: [403, 'FORBIDDEN', forbidden],
   cross_site: [403, 'FORBIDDEN', forbidden],
+  misdirected: [421, 'MISDIRECTED_REQUEST', 'Misdirected request.'],
   not_found: [404, 'ROUTE_NOT_FOUND', noRoute],
   api_key_not_found: [404, 'ROUTE_NOT_FOUND', noRoute],
   conflict: [400, 'INVALID_PAYLOAD', 'This already exists'],

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Origin } from '../src/domain/model.js'
-import { clientAddress } from './client-address.js'
+import { clientAddress } from '../src/http/client-address.js'
 
 const longestUserAgent = 300
 

@@ -23,6 +23,7 @@ const problems = {
   access_token_expired: [401, 'Token expired.', invalidToken],
   forbidden: [403, 'You are not allowed to do this.'],
   cross_site: [403, 'Cross-site request refused.'],
+  misdirected: [421, 'This server is not called that.'],
   not_found: [404, 'There is nothing here.'],
   api_key_not_found: [404, 'API key not found.'],
   conflict: [409, 'This already exists.'],

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import type { Config, Rate } from '../src/config/index.js'
 import { AuthError } from '../src/domain/errors.js'
 import { networkOf } from '../src/domain/network.js'
-import { clientAddress } from './client-address.js'
+import { clientAddress } from '../src/http/client-address.js'
 
 /** Which of the limits a route falls under; `none` for what must always answer, such as health. */
 export type RateClass = 'login' | 'refresh' | 'default' | 'none'

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { logAnswer } from '../src/logging.js'
-import { clientAddress } from './client-address.js'
+import { clientAddress } from '../src/http/client-address.js'
 
 /** One line for every answer, and its id in the answer. */
 function requestLogPlugin(app: FastifyInstance, _options: object, done: () => void): void {

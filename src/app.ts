@@ -127,7 +127,7 @@ async function registerTransport(app: FastifyInstance, config: Config, shapes: r
   await app.register(securityHeaders, { config })
   await app.register(cors, { config })
   await app.register(rateLimit, { config, ...sharedLimits(app, config) })
-  await app.register(httpRules)
+  await app.register(httpRules, { config })
   await app.register(crossSite, { config })
   await app.register(strictJson)
   await app.register(cookieTransport, { config })

@@ -3,7 +3,8 @@ import { STATUS_CODES, type Server, type ServerOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import buildAjvCompiler from '@fastify/ajv-compiler'
 import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { clientAddress } from '../plugins/client-address.js'
+import { addressMatcher } from './http/addresses.js'
+import { clientAddress } from './http/client-address.js'
 import { securityHeaders } from '../plugins/security-headers.js'
 import type { Config } from './config/index.js'
 import { createConnections, type Connections } from './http/connections.js'
@@ -43,7 +44,7 @@ export function serverOptions(config: Config, connections: Connections, destinat
   return {
     serverFactory: (handler) => connections.createServer(handler),
     bodyLimit: largestBodyBytes,
-    trustProxy: config.trustProxy === null ? false : [...config.trustProxy],
+    trustProxy: config.trustProxy === null ? false : addressMatcher(config.trustProxy),
     // A parameter can be as long as the header that carries it: routes answer for it in their own words.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: largestHeaderBytes },
     // While the server closes, what still arrives on open connections is served, and the connection closed after it.

@@ -112,6 +112,14 @@ export const attacks = {
   'waiting-told-from-working': { text: 'refusals that wait beside refusals that hash' },
 
   // Two readings of one request.
+  'demand-dropped': { text: 'a demand at another spelling of /verify' },
+  'original-uri-read-twice': { text: 'an original URI that two servers read differently' },
+  'foreign-websocket': { text: "a foreign page's WebSocket, with the user's cookie" },
+  'dns-rebinding': { text: "a page of an attacker's name that resolves to loopback" },
+  'same-origin-of-a-stranger': { text: 'Sec-Fetch-Site: same-origin at a name that is not ours' },
+  'address-with-a-port': { text: 'an address that a proxy writes with a port, in brackets, in quotes' },
+  'origin-of-an-app': { text: 'the origin of an app that is nearly a listed one' },
+  'preflight-opens': { text: 'what only looks like a CORS preflight' },
 
   // Secrets and strangers on the machine.
   'advisory-locks-of-a-stranger': { text: 'a database role that can only connect holds every advisory lock' },

@@ -26,6 +26,7 @@ const errors = {
   access_token_expired: [401, 'Authentication required', refused],
   forbidden: [403, reasonOr('Forbidden')],
   cross_site: [403, 'Forbidden'],
+  misdirected: [421, reasonOr('Misdirected request')],
   not_found: [404, 'Not found'],
   api_key_not_found: [404, 'API key not found'],
   conflict: [409, reasonOr('Conflict')],

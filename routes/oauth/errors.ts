@@ -16,6 +16,7 @@ const table: Readonly<Record<AuthErrorCode, Row>> = {
   access_token_expired: [401, 'invalid_token', 'The access token has expired'],
   forbidden: [403, 'insufficient_scope', 'The scope for this call is missing'],
   cross_site: [403, 'invalid_request', 'Cross-site request refused'],
+  misdirected: [421, 'invalid_request', 'Misdirected request'],
   not_found: [404, 'not_found', 'There is nothing here'],
   api_key_not_found: [404, 'not_found', 'There is no such API key'],
   conflict: [409, 'invalid_request', 'The request conflicts with the present state'],

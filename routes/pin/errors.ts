@@ -16,6 +16,7 @@ const table = {
   access_token_expired: [401, 'Unauthorized API access'],
   forbidden: [403, 'Forbidden'],
   cross_site: [403, 'Cross-site request refused'],
+  misdirected: [421, 'Misdirected request'],
   not_found: [404, 'Not found'],
   api_key_not_found: [404, 'Not found'],
   conflict: [409, 'Conflict'],

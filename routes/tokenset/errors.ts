@@ -30,6 +30,7 @@ const table = {
   access_token_expired: badToken,
   forbidden: { status: 403, error: 'You may not do this', tellsReason: true },
   cross_site: { status: 403, error: 'Cross-site request refused' },
+  misdirected: { status: 421, error: 'Misdirected request', tellsReason: true },
   not_found: { status: 404, error: 'Not found' },
   api_key_not_found: { status: 404, error: 'API key not found' },
   conflict: { status: 409, error: 'Conflict', tellsReason: true },

@@ -25,3 +25,13 @@ export function identityHeaders(principal: Principal, presented: PresentedCreden
     'x-auth-method': methodOf(presented),
   }
 }
+
+/** For a request that passes without an identity. */
+export const nobody: Readonly<Record<string, string>> = {
+  'x-auth-user': '',
+  'x-auth-username': '',
+  'x-auth-email': '',
+  'x-auth-session': '',
+  'x-auth-scopes': '',
+  'x-auth-method': '',
+}

@@ -1,16 +1,24 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type Static } from '@sinclair/typebox'
-import { isForeign, safeMethods } from '../../plugins/cross-site.js'
 import { extractCredential } from '../../plugins/token-extraction.js'
 import { Problem, problems } from '../../schemas/problem.js'
 import { VerifyQuery } from '../../schemas/verify.js'
 import { AuthError, malformed } from '../../src/domain/errors.js'
 import type { Principal } from '../../src/domain/model.js'
-import { identityHeaders } from './identity-headers.js'
+import { addressMatcher } from '../../src/http/addresses.js'
+import { canonicalCheck } from '../../src/http/canonical-path.js'
+import { isForeign } from '../../src/http/origins.js'
+import { identityHeaders, nobody } from './identity-headers.js'
 import { identityToken } from './identity-token.js'
+<<<<<<< HEAD
 import { listedAddresses } from '../../src/http/listed-addresses.js'
 import { readOriginalRequest, type OriginalRequest } from './original-request.js'
+=======
+import { everyMethod } from './methods.js'
+import { readOriginalRequest, type Gateways } from './original-request.js'
+import { isPreflight, isUnsafe } from './unsafe.js'
+>>>>>>> 86e9281 (Read one request in one way: demands, paths, handshakes, names, addresses, methods)
 
 /** Any one of them. */
 const security: readonly Readonly<Record<string, readonly string[]>>[] = [{ bearer: [] }, { apiKey: [] }, { cookie: [] }, { query: [] }]
@@ -31,7 +39,13 @@ const schema = {
 
 /** For nginx `auth_request`, Traefik ForwardAuth, Caddy `forward_auth`, Envoy `ext_authz` (docs/gateways.md). */
 export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
+<<<<<<< HEAD
   const isTrusted = listedAddresses(fastify.config.trustProxy ?? [])
+=======
+  const { config } = fastify
+  const isTrusted = addressMatcher(config.trustProxy)
+  const gateways: Gateways = { isTrusted, isCanonical: canonicalCheck(config.verifyPathAllows), isHttps: config.publicUrl.isHttps }
+>>>>>>> 86e9281 (Read one request in one way: demands, paths, handshakes, names, addresses, methods)
 
   // What a proxy passes on of the original body is nobody's business here.
   fastify.removeAllContentTypeParsers()
@@ -41,13 +55,19 @@ export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
   })
 
   async function verify(request: FastifyRequest<{ Querystring: Demands }>, reply: FastifyReply): Promise<string> {
-    const original = readOriginalRequest(request, isTrusted)
+    const original = readOriginalRequest(request, gateways)
     const demands = original.isQueryOfClient ? {} : demandsOf(request)
+    reply.header('cache-control', 'no-store')
+    if (config.verifyPreflight && isPreflight(request, original)) {
+      reply.headers(nobody)
+      return ''
+    }
     const presented = extractCredential(request, original.query)
     const principal = await fastify.identity.authenticate(presented)
-    if (presented.kind === 'access_token' && presented.via === 'cookie') refuseForeign(request, original)
+    const isByCookie = presented.kind === 'access_token' && presented.via === 'cookie'
+    if (isByCookie && isUnsafe(request, original) && isForeign(request.headers, config, original.origin)) throw new AuthError('cross_site')
     requireHeld(principal, demands)
-    reply.headers(identityHeaders(principal, presented)).header('cache-control', 'no-store')
+    reply.headers(identityHeaders(principal, presented))
     if (demands.token_for !== undefined) {
       requireAudience(request, demands.token_for)
       reply.header('x-auth-token', identityToken(fastify, principal, demands.token_for, fastify.clock.now()))
@@ -55,25 +75,19 @@ export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
     return ''
   }
 
-  /** A gateway asks by GET whatever was asked of it: what matters is the original method, and an unknown one may be unsafe. */
-  function refuseForeign(request: FastifyRequest, { method }: OriginalRequest): void {
-    const isSafe = method !== null && safeMethods.has(method.toUpperCase())
-    if (!isSafe && isForeign(request, fastify.config)) throw new AuthError('cross_site')
-  }
-
   /** An identity token is a gateway's to ask for, and for the services behind it only. */
   function requireAudience(request: FastifyRequest, audience: string): void {
-    if (!isTrusted(request.socket.remoteAddress ?? '')) throw new AuthError('forbidden', { reason: 'token_for is for gateways: name yours in TRUST_PROXY' })
-    if (!fastify.config.verifyTokenAudiences.includes(audience)) throw new AuthError('forbidden', { reason: 'token_for must be one of VERIFY_TOKEN_AUDIENCES' })
+    if (!isTrusted(request.socket.remoteAddress)) throw new AuthError('forbidden', { reason: 'token_for is for gateways: name yours in TRUST_PROXY' })
+    if (!config.verifyTokenAudiences.includes(audience)) throw new AuthError('forbidden', { reason: 'token_for must be one of VERIFY_TOKEN_AUDIENCES' })
   }
 
   // Whose query it is, and whether its form matters, is known in the handler.
   const attachValidation = true
   fastify.get('/verify', { attachValidation, schema: { ...schema, operationId: 'verify' } }, verify)
-  const others = fastify.supportedMethods.filter((method) => method !== 'GET' && method !== 'HEAD')
+  const others = everyMethod(fastify).filter((method) => method !== 'GET' && method !== 'HEAD')
   // Described once: the answer is the same.
   fastify.route({ method: others, url: '/verify', attachValidation, schema: { ...schema, hide: true }, handler: verify })
-  fastify.all('/verify/*', { attachValidation, schema: { ...schema, hide: true } }, verify)
+  fastify.route({ method: ['GET', 'HEAD', ...others], url: '/verify/*', attachValidation, schema: { ...schema, hide: true }, handler: verify })
   return Promise.resolve()
 }
 

@@ -2,6 +2,8 @@ import type { FastifyRequest } from 'fastify'
 import { queryOf } from '../../plugins/request-path.js'
 import { headerValues } from '../../plugins/token-extraction.js'
 import { AuthError } from '../../src/domain/errors.js'
+import type { IsListed } from '../../src/http/addresses.js'
+import type { IsCanonical } from '../../src/http/canonical-path.js'
 
 /** What the client asked of the gateway, as far as the gateway may be believed. */
 export interface OriginalRequest {
@@ -10,11 +12,22 @@ export interface OriginalRequest {
   readonly query: string
   /** The query of our own URL is the client's, and demands nothing: Envoy asks for what was asked of it, below /verify. */
   readonly isQueryOfClient: boolean
+  /** `https://orders.example.com`: where the client sent its request. null: not known. */
+  readonly origin: string | null
 }
 
-const unknownRequest: OriginalRequest = { method: null, query: '', isQueryOfClient: false }
+const unknownRequest: OriginalRequest = { method: null, query: '', isQueryOfClient: false, origin: null }
 
+<<<<<<< HEAD
 export type IsTrustedProxy = (address: string) => boolean
+=======
+export interface Gateways {
+  readonly isTrusted: IsListed
+  readonly isCanonical: IsCanonical
+  /** That of PUBLIC_URL: of gateways that do not say theirs. */
+  readonly isHttps: boolean
+}
+>>>>>>> 86e9281 (Read one request in one way: demands, paths, handshakes, names, addresses, methods)
 
 const prefix = '/verify'
 
@@ -24,27 +37,46 @@ const prefix = '/verify'
  * @throws AuthError forbidden when a trusted proxy does not say what was asked, says it twice, or says it in a form that
  *   another server may read otherwise
  */
-export function readOriginalRequest(request: FastifyRequest, isTrusted: IsTrustedProxy): OriginalRequest {
-  if (!isTrusted(request.socket.remoteAddress ?? '')) return unknownRequest
-  const below = request.url.slice(prefix.length)
-  const isBelow = below.startsWith('/')
-  const uris = [...headerValues(request, 'x-original-uri'), ...headerValues(request, 'x-forwarded-uri'), ...(isBelow ? [below] : [])]
+export function readOriginalRequest(request: FastifyRequest, { isTrusted, isCanonical, isHttps }: Gateways): OriginalRequest {
+  if (!isTrusted(request.socket.remoteAddress)) return unknownRequest
+  const said = [...headerValues(request, 'x-original-uri'), ...headerValues(request, 'x-forwarded-uri')]
+  const below = pathBelow(request, said.length)
+  const uris = below === null ? said : [...said, below]
   const methods = [...headerValues(request, 'x-original-method'), ...headerValues(request, 'x-forwarded-method')]
   const [uri, ...otherUris] = new Set(uris)
-  const [method = isBelow ? request.method : null, ...otherMethods] = new Set(methods)
+  const [method = below === null ? null : request.method, ...otherMethods] = new Set(methods)
   if (uri === undefined) throw refused('the proxy must say what was asked: X-Original-URI, X-Forwarded-Uri or a path below /verify')
   if (otherUris.length > 0 || otherMethods.length > 0) throw refused('the proxy says twice what was asked')
   if (!isCanonical(uri)) throw refused('the original URI is not canonical')
-  return { method, query: isBelow ? '' : queryOf(uri), isQueryOfClient: isBelow }
+  return { method, query: below === null ? queryOf(uri) : '', isQueryOfClient: below !== null, origin: originOf(request, isHttps) }
 }
 
 const refused = (reason: string): AuthError => new AuthError('forbidden', { reason })
 
-const printable = /^[\x21-\x7e]+$/
-/** Empty and dot segments, a backslash, and escapes of what separates: each is a path that servers disagree about. */
-const ambiguous = /\/\/|\/\.{1,2}(\/|$)|\\|%(2f|5c|2e|00|25)/i
+/** Envoy can add it to its question, with the value `below`: whatever stands below `/verify` is what the client asked for. */
+const formHeader = 'x-original-form'
 
-function isCanonical(uri: string): boolean {
-  const [path = ''] = uri.split('?', 1)
-  return path.startsWith('/') && printable.test(uri) && !uri.includes('#') && !ambiguous.test(path)
+/**
+ * `/verify/orders?page=2` asks about `/orders?page=2`. `/verify/` is two things: what Envoy asks for `/`, and another spelling of
+ * `/verify`. With a query it is the latter, or a demand would be taken for the client's and dropped; unless the gateway says that
+ * it is Envoy, and says nothing else of what was asked.
+ */
+function pathBelow(request: FastifyRequest, saidUris: number): string | null {
+  const { url } = request
+  if (!url.startsWith(`${prefix}/`)) return null
+  const below = url.slice(prefix.length)
+  const isPlain = below.startsWith('/?')
+  return isPlain && !(saidUris === 0 && request.headers[formHeader] === 'below') ? null : below
+}
+
+const schemes: ReadonlyMap<string, string> = new Map([['http', 'http'], ['https', 'https'], ['ws', 'http'], ['wss', 'https']])
+
+/** Of the service that the client called: `X-Forwarded-Host` (Traefik, Caddy) or `Host` (nginx, Envoy), as the gateway says it. */
+function originOf(request: FastifyRequest, isHttps: boolean): string | null {
+  const [host = request.headers.host, ...otherHosts] = headerValues(request, 'x-forwarded-host')
+  const [proto = isHttps ? 'https' : 'http', ...otherProtos] = headerValues(request, 'x-forwarded-proto')
+  const scheme = schemes.get(proto.toLowerCase())
+  if (host === undefined || scheme === undefined || otherHosts.length + otherProtos.length > 0) return null
+  const url = `${scheme}://${host}`
+  return URL.canParse(url) ? new URL(url).origin : null
 }

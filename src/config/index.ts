@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import path from 'node:path'
 import { dialectNames, type DialectName } from '../domain/model.js'
+import type { PathAllowance } from '../http/canonical-path.js'
 import { ownerOfAudience } from './audiences.js'
 import type { Rate, Setting } from './kinds.js'
+import { isLoopback } from './loopback.js'
 import { misspelledName } from './names.js'
 import { decodeText, withoutLastLineBreak } from './plain-text.js'
 import { settings } from './settings.js'
@@ -60,6 +62,9 @@ export interface Config {
   readonly audience: string
   readonly tokensetClientId: string
   /** Whom identity tokens may be for. */
+  readonly verifyPathAllows: readonly PathAllowance[]
+  /** A CORS preflight passes at /verify. */
+  readonly verifyPreflight: boolean
   readonly verifyTokenAudiences: readonly string[]
   readonly refreshGraceSeconds: number
   readonly refreshStaticClients: readonly DialectName[]
@@ -186,6 +191,8 @@ function assemble(read: Reader): Config {
     signingKeyMaxAgeSeconds: read(settings.SIGNING_KEY_MAX_AGE),
     audience: read(settings.AUDIENCE) ?? publicUrl.href,
     tokensetClientId: read(settings.TOKENSET_CLIENT_ID),
+    verifyPathAllows: read(settings.VERIFY_PATH_ALLOWS),
+    verifyPreflight: read(settings.VERIFY_PREFLIGHT) === 'pass',
     verifyTokenAudiences: read(settings.VERIFY_TOKEN_AUDIENCES) ?? [],
     refreshGraceSeconds: read(settings.REFRESH_GRACE_SECONDS),
     refreshStaticClients: read(settings.REFRESH_STATIC_CLIENTS),
@@ -286,8 +293,6 @@ function readPublicUrl(read: Reader, host: string): PublicUrl {
   const url = new URL(href)
   return Object.freeze({ href, origin: url.origin, path: url.pathname, isHttps: url.protocol === 'https:', isLoopback: isLoopback(url.hostname) })
 }
-
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'))
 
 function withPassword(databaseUrl: string | null, password: string | null): string | null {
   if (databaseUrl === null || password === null) return databaseUrl

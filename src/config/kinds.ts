@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { isExactOrigin, originExpected } from './origin-list.js'
 
 export type Parsed<T> = { value: T } | { expected: string }
 
@@ -169,6 +170,5 @@ export const audienceList = (description: string): Setting<readonly string[] | n
 export const originList = (description: string): Setting<readonly string[] | null> =>
   optional(description, {}, (value): Parsed<readonly string[]> => {
     const origins = items(value)
-    const exact = (origin: string) => parseUrl(origin, ['http:', 'https:'])?.origin === origin
-    return origins.length > 0 && origins.every(exact) ? { value: origins } : { expected: 'exact origins such as https://app.example.com, separated by commas' }
+    return origins.length > 0 && origins.every(isExactOrigin) ? { value: origins } : { expected: originExpected }
   })

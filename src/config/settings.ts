@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { dialectNames } from '../domain/model.js'
+import { pathAllowances } from '../http/canonical-path.js'
 import { packageRoot } from '../package-root.js'
 import {
   addressList,
@@ -46,6 +47,8 @@ export const settings = {
   SIGNING_KEY_MAX_AGE: duration('How long verifiers may keep the published keys: for so long a new signing key is published before it signs. `tessera/verify` reads them within a second of a change, others read them as often as they like.', { fallback: '30s' }),
   AUDIENCE: text('The `aud` of access tokens.', { shownDefault: 'the issuer' }),
   TOKENSET_CLIENT_ID: text('The client that users log in with: `client_id` of their access tokens and of refreshes by a public client, `aud` of id tokens.', { fallback: 'tessera' }),
+  VERIFY_PATH_ALLOWS: choices('What an original URI at `/verify` may have in its path beyond the strict form, separated by commas, or `none`: `space` (`%20`), `slash` (`%2F`), `semicolon` (parameters of a segment). Allow only what your gateway and your services read in one way (docs/gateways.md).', { of: pathAllowances, fallback: ['space'], orNone: true }),
+  VERIFY_PREFLIGHT: choice('`pass`: a CORS preflight that a gateway asks `/verify` about passes, without an identity. `refuse`: it needs a credential like any other request, for gateways that answer preflights themselves.', { of: ['pass', 'refuse'], fallback: 'pass' }),
   VERIFY_TOKEN_AUDIENCES: audienceList('The services that a gateway may ask an identity token for (`/verify?token_for=…`), separated by commas. None of them may be `PUBLIC_URL`, `AUDIENCE` or `TOKENSET_CLIENT_ID`. Needs `TRUST_PROXY`: only the proxies in it are answered.'),
   REFRESH_GRACE_SECONDS: integer('How long after a rotation the predecessor is answered with the same successor. Seconds.', { fallback: 60, min: 0, max: 3600 }),
   REFRESH_STATIC_CLIENTS: choices('Dialects whose clients may keep their first refresh token. `none` for no dialect.', { of: dialectNames, fallback: ['pin', 'bearer', 'tokenset'], orNone: true }),
@@ -74,7 +77,7 @@ export const settings = {
   RATE_LIMIT_REFRESH: rate('Refreshes per address.', { fallback: '600/min' }),
   RATE_LIMIT_DEFAULT: rate('Everything else, per address.', { fallback: '3000/min' }),
   CONNECTIONS_PER_ADDRESS: optionalInteger('Connections that one address may hold at once, or one /64 of IPv6: one more is closed. The addresses of `TRUST_PROXY` are not bound by it.', { shownDefault: '`1000`; `4000` for the demo', min: 10, max: 1_000_000 }),
-  CORS_ORIGINS: originList('Exact origins that browsers may call from, separated by commas.'),
+  CORS_ORIGINS: originList('Exact origins that browsers may call from, separated by commas: `https://app.example.com`, and those of apps and extensions, such as `capacitor://localhost`, `tauri://localhost`, `chrome-extension://«id»`.'),
   LOG_LEVEL: choice('What is logged.', { of: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], fallback: 'info' }),
 } as const satisfies Record<string, Setting<unknown>>
 

@@ -15,6 +15,7 @@ export const authErrorCodes = [
   'access_token_expired',
   'forbidden',
   'cross_site',
+  'misdirected',
   'not_found',
   'api_key_not_found',
   'conflict',
@@ -40,7 +41,7 @@ export type OAuthErrorCode =
   | 'insufficient_scope'
 
 export interface AuthErrorDetails {
-  /** What is wrong and what to do, for the reader of a 400, 403 or 409. Never a secret, never a value that was sent. */
+  /** What is wrong and what to do, for the reader of a 400, 403, 409 or 421. Never a secret, never a value that was sent. */
   reason?: string
   /** The log's side: why it happened. */
   cause?: unknown

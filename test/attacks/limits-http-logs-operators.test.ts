@@ -66,15 +66,16 @@ await t.test('case 59: a 429 says in every dialect when to come back', async (t)
 })
 
 await t.test('case 59: a foreign Host reaches no token, URL or cookie', async (t) => {
+  const open = await startTestApp(t, { environment: { HOST: '0.0.0.0' }, database: node.database })
   const evil = { host: 'evil.example', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', forwarded: 'host=evil.example;proto=https', 'x-original-host': 'evil.example', 'x-forwarded-prefix': '/evil' }
   for (const dialect of everyDialect) {
-    const heard = await node.app.inject({ method: 'POST', url: loginDoors[dialect].path, headers: { ...evil, 'content-type': 'application/json' }, payload: JSON.stringify(goodBody(dialect, person)) })
+    const heard = await open.app.inject({ method: 'POST', url: loginDoors[dialect].path, headers: { ...evil, 'content-type': 'application/json' }, payload: JSON.stringify(goodBody(dialect, person)) })
     t.equal(heard.statusCode, 200, dialect)
     t.notMatch(JSON.stringify(heard.headers) + heard.body, 'evil')
     for (const [token] of (JSON.stringify(heard.headers['set-cookie'] ?? '') + heard.body).matchAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g)) t.notMatch(JSON.stringify(claimsOf(token)), 'evil')
   }
   for (const path of ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server', '/.well-known/jwks.json', '/openapi.json', '/docs', '/docs/', '/nope', '/verify', '/users/me', '/health/ready']) {
-    const heard = await node.app.inject({ method: 'GET', url: path, headers: evil })
+    const heard = await open.app.inject({ method: 'GET', url: path, headers: evil })
     t.notMatch(JSON.stringify(heard.headers) + heard.body, /evil/, path)
   }
 })
@@ -89,7 +90,7 @@ await t.test('case 61: other methods on the calls of the dialects are 404 or 405
   const paths = ['/auth/login', '/auth/refresh', '/auth/logout', '/auth/refresh/', '/api/v1/auth/login', '/api/v1/auth/refresh', '/api/v1/auth/logout', '/v1/auth', '/v1/auth/refreshtoken', '/oauth/token', '/oauth/revoke', '/oauth/introspect', '/users/me/password', '/users/me/tfa/disable']
   for (const path of paths) {
     for (const method of otherMethods) {
-      const answer = await say([`${method} ${path}?refresh_token=${byMail.refreshToken} HTTP/1.1`, 'Host: x', `Cookie: ${cookie}`, 'X-HTTP-Method-Override: POST', 'X-HTTP-Method: POST', 'X-Method-Override: POST', 'Connection: close', '', ''].join('\r\n'))
+      const answer = await say([`${method} ${path}?refresh_token=${byMail.refreshToken} HTTP/1.1`, 'Host: localhost', `Cookie: ${cookie}`, 'X-HTTP-Method-Override: POST', 'X-HTTP-Method: POST', 'X-Method-Override: POST', 'Connection: close', '', ''].join('\r\n'))
       if (!/^HTTP\/1\.1 (404|405) /.test(answer) || !/\r\ncache-control: no-store\r\n/i.test(answer) || /set-cookie/i.test(answer)) t.fail(`${method} ${path}: ${answer.slice(0, 200)}`)
       if (answer.startsWith('HTTP/1.1 405') && !/\r\nallow: POST\r\n/i.test(answer)) t.fail(`${method} ${path}: ${answer}`)
       if (answer.includes(tokens.accessToken)) t.fail(`${method} ${path} echoes what it was sent`)
@@ -110,7 +111,7 @@ await t.test('case 61: HEAD on a protected path is 401 without a credential, and
 await t.test('case 61: what is no HTTP, or HTTP that two servers would read differently, is refused and hung up on', async (t) => {
   const before = await footprint(node)
   const body = JSON.stringify(goodBody('bearer', person))
-  const head = 'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+  const head = 'POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
   const smuggled: Record<string, string> = {
     'two lengths': `${head}Content-Length: ${body.length}\r\nContent-Length: 0\r\n\r\n${body}`,
     'a length and chunks': `${head}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
@@ -120,7 +121,7 @@ await t.test('case 61: what is no HTTP, or HTTP that two servers would read diff
     'a space before the colon': `${head}Content-Length : ${body.length}\r\n\r\n${body}`,
     'a folded header': `${head}X-Fold: a\r\n b\r\nContent-Length : ${body.length}\r\n\r\n${body}`,
     'no HTTP': `\u0016\u0003\u0001\u0002\u0000${body}\r\n\r\n`,
-    'a method that there is not': 'BREW /auth/login HTTP/1.1\r\nHost: x\r\n\r\n',
+    'a method that there is not': 'BREW /auth/login HTTP/1.1\r\nHost: localhost\r\n\r\n',
     'a control character in a header': `${head}X-Odd: a\u0000b\r\nContent-Length: 0\r\n\r\n`,
     'no Host': 'GET /health/live HTTP/1.1\r\n\r\n',
   }
@@ -137,7 +138,7 @@ await t.test('case 63: a secret in a URL that nobody serves, or nobody can read,
   const targets = [`/nope?access_token=${secret}`, `/%zz?access_token=${secret}`, `/auth/nope?access_token=${secret}`, `/users/nope?access_token=${secret}`, `/v1/nope?a=b&access_token=${secret}`, `/api/v1/nope?access_token=${secret}&x`, `/oauth/nope?access_token=${secret}`, `/docs/nope?access_token=${secret}`, `/verify/%zz?access_token=${secret}`, `http://127.0.0.1/nope?access_token=${secret}`, `/nope;access_token=${secret}`, `/nope#access_token=${secret}`, `//nope?access_token=${secret}`, `*?access_token=${secret}`, `/health/live?access_token=${secret}`, `/.well-known/jwks.json?access_token=${secret}`, `/openapi.json?access_token=${secret}`]
   for (const target of targets) {
     for (const method of ['GET', 'POST', 'OPTIONS', 'BREW']) {
-      const answer = await say(`${method} ${target} HTTP/1.1\r\nHost: x\r\nReferer: http://x/?access_token=${secret}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
+      const answer = await say(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\nReferer: http://x/?access_token=${secret}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
       t.notOk(answer.includes(secret.slice(-40)), `${method} ${target.slice(0, 30)}`)
       t.ok(statusOf(answer) < 500)
     }

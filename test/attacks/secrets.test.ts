@@ -88,7 +88,7 @@ await t.test('nor where it does not belong', async (t) => {
       for (const path of ['/users/me', '/api/v1/auth/logout', '/oauth/introspect', '/auth/refresh']) await call(node, path, { method: path === '/users/me' ? 'GET' : 'POST', headers })
     }
     await call(node, '/oauth/introspect', { body: { token: secret, client_id: secret.slice(0, 90), client_secret: secret.slice(0, 200) } })
-    const client = new RawClient(Number(new URL(node.url).port)).say(`POST /auth/login HTTP/1.1\r\nHost: x\r\nX-Odd : ${escaped}\r\n\r\n${escaped}`)
+    const client = new RawClient(Number(new URL(node.url).port)).say(`POST /auth/login HTTP/1.1\r\nHost: localhost\r\nX-Odd : ${escaped}\r\n\r\n${escaped}`)
     await client.hearsAnswer()
     client.socket.destroy()
   }

@@ -172,7 +172,7 @@ await t.test('case 12: a token of 15 KB costs nothing', async (t) => {
 /** Over a real connection: no client library sends a header twice. */
 async function say({ method, path, body }: ProtectedCall, headers: readonly string[]): Promise<string> {
   const text = body === undefined ? '' : JSON.stringify(body)
-  const lines = [`${method} ${path} HTTP/1.1`, 'Host: x', 'Connection: close', ...headers, ...(text === '' ? [] : ['Content-Type: application/json']), `Content-Length: ${Buffer.byteLength(text)}`, '', text]
+  const lines = [`${method} ${path} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...headers, ...(text === '' ? [] : ['Content-Type: application/json']), `Content-Length: ${Buffer.byteLength(text)}`, '', text]
   const client = new RawClient(Number(new URL(node.url).port)).say(lines.join('\r\n'))
   const answer = await client.hearsAnswer()
   client.socket.destroy()

@@ -49,6 +49,8 @@ const readings: Reading[] = [
   ['SIGNING_KEY_MAX_AGE', '1m', (c) => c.signingKeyMaxAgeSeconds, 60],
   ['AUDIENCE', 'fleet', (c) => c.audience, 'fleet'],
   ['TOKENSET_CLIENT_ID', '7abc', (c) => c.tokensetClientId, '7abc'],
+  ['VERIFY_PATH_ALLOWS', 'slash, space', (c) => c.verifyPathAllows, ['space', 'slash']],
+  ['VERIFY_PREFLIGHT', 'refuse', (c) => c.verifyPreflight, false],
   ['VERIFY_TOKEN_AUDIENCES', 'orders, https://shop.example.com/api', (c) => c.verifyTokenAudiences, ['orders', 'https://shop.example.com/api'], { TRUST_PROXY: '10.0.0.1' }],
   ['REFRESH_GRACE_SECONDS', '0', (c) => c.refreshGraceSeconds, 0],
   ['REFRESH_STATIC_CLIENTS', 'none', (c) => c.refreshStaticClients, []],
@@ -153,7 +155,13 @@ const malformed: Record<string, string[]> = {
   HASH_QUEUE: ['-1'],
   RATE_LIMIT: ['false', '0'],
   RATE_LIMIT_LOGIN: ['30', '0/min', '30/day', '/min'],
-  CORS_ORIGINS: ['*', 'app.example.com', 'https://app.example.com/', 'https://app.example.com,null'],
+  CORS_ORIGINS: [
+    '*', 'null', 'app.example.com', 'https://app.example.com/', 'https://app.example.com,null', 'https://app.example.com/path', 'https://me@app.example.com', 'https://*.example.com',
+    'https://app.example.com:443', 'HTTPS://app.example.com', 'https://App.example.com', 'https://app.example.com?x', 'https://app.example.com#', 'https:app.example.com', 'https://', 'https://bücher.example', 'http://localhost:0', 'http://localhost:65536',
+    'capacitor://', 'capacitor://localhost/', 'capacitor://user@localhost', 'Capacitor://localhost', 'capacitor://*', 'capacitor:localhost', 'chrome-extension://*', 'app://./', 'tauri://localhost:x', 'file://', 'file://x', 'data://x', 'blob:https://x', 'javascript://x', 'wss://app.example.com', 'about:blank',
+  ],
+  VERIFY_PATH_ALLOWS: ['backslash', 'space,%2f', ','],
+  VERIFY_PREFLIGHT: ['true', 'PASS'],
   LOG_LEVEL: ['verbose'],
 }
 
@@ -331,4 +339,13 @@ void t.test('docs/configuration.md says what the settings say', async (t) => {
   const script = path.join(packageRoot, 'scripts', 'document-configuration.mjs')
   const { stderr } = await promisify(execFile)(process.execPath, [script, '--check']).catch((error: unknown) => ({ stderr: String(error) }))
   t.equal(stderr, '')
+})
+
+void t.test('CORS_ORIGINS takes the origins of apps and extensions, as browsers send them', (t) => {
+  const origins = [
+    'capacitor://localhost', 'ionic://localhost', 'tauri://localhost', 'http://localhost', 'http://localhost:3000', 'https://tauri.localhost', 'app://.', 'app://obsidian.md', 'http://[::1]:3000', 'http://127.0.0.1:8080',
+    'chrome-extension://abcdefghijklmnopabcdefghijklmnop', 'moz-extension://0b5d1e0a-6a52-4d1c-9c3d-0f6f2f1f3a11', 'safari-web-extension://3F2504E0-4F89-41D3-9A0C-0305E82C3301', 'vscode-webview://1a2b3c', 'capacitor-electron://-', 'https://xn--bcher-kva.example',
+  ]
+  t.strictSame(readConfig({ CORS_ORIGINS: origins.join(',') }).corsOrigins, origins)
+  t.end()
 })

@@ -16,7 +16,7 @@ const hashes = { ARGON2_MEMORY_KIB: '19456', ARGON2_TIME: '2', HASH_QUEUE: '200'
 
 const withBody = (path: string, body: object): string => {
   const text = JSON.stringify(body)
-  return `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
+  return `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
 }
 
 await t.test('a node that runs its own PostgreSQL', { timeout: 120_000 }, async (t) => {
@@ -40,7 +40,7 @@ await t.test('a node that runs its own PostgreSQL', { timeout: 120_000 }, async 
     const [verifying, refreshing, loggingIn] = [open(verifications), open(refreshes), open(logins)]
 
     // The logins wait for their hashes, the others for the rest of their own words.
-    const verification = `GET /verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${sessions[0]?.accessToken ?? ''}\r\n\r\n`
+    const verification = `GET /verify HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${sessions[0]?.accessToken ?? ''}\r\n\r\n`
     const refresh = (index: number) => withBody('/auth/refresh', { refresh_token: sessions[index]?.refreshToken, mode: 'json' })
     const inTheMiddle = -20
     say(verifying, () => verification.slice(0, inTheMiddle))
@@ -77,11 +77,11 @@ await t.test('a node that runs its own PostgreSQL', { timeout: 120_000 }, async 
     const node = await start()
     const connect = () => Array.from({ length: 40 }, () => new RawClient(Number(new URL(node.url).port)))
     const known = connect()
-    for (const client of known) client.say('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n')
+    for (const client of known) client.say('GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n')
     for (const client of known) await client.hearsAnswer()
     node.process.kill('SIGSTOP')
     const connections = [...known, ...connect()]
-    for (const client of connections) client.say(`GET /verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${sessions[0]?.accessToken ?? ''}\r\n\r\n`)
+    for (const client of connections) client.say(`GET /verify HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${sessions[0]?.accessToken ?? ''}\r\n\r\n`)
     await pause(50) // they are in the node's hands
     const exited = node.stop('SIGTERM')
     node.process.kill('SIGCONT')

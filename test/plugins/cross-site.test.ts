@@ -33,6 +33,14 @@ await t.test('case 46: on /auth, what a foreign page sends is refused, with cook
     [{ origin: `${own}, ${foreign}` }, 403],
     [{ 'sec-fetch-site': 'same-origin' }, 200],
     [{ 'sec-fetch-site': 'same-origin', origin: 'http://localhost:9154' }, 200],
+    [{ 'sec-fetch-site': 'same-origin', origin: own }, 200],
+    [{ 'sec-fetch-site': 'same-origin', origin: listed }, 200],
+    // Another name of this machine, where the service listens on loopback.
+    [{ 'sec-fetch-site': 'same-origin', origin: 'http://[::1]:5173' }, 200],
+    [{ 'sec-fetch-site': 'same-origin', origin: 'http://127.0.0.1.evil.example' }, 403],
+    [{ 'sec-fetch-site': 'same-origin', origin: foreign }, 403],
+    [{ 'sec-fetch-site': 'same-origin', origin: 'null' }, 403],
+    [{ origin: 'http://localhost:9154' }, 403],
     [{ 'sec-fetch-site': 'none' }, 200],
     [{ 'sec-fetch-site': 'none', origin: foreign }, 403],
     [{ 'sec-fetch-site': 'cross-site' }, 403],
@@ -48,6 +56,14 @@ await t.test('case 46: on /auth, what a foreign page sends is refused, with cook
     t.equal(await statusWith(headers), status, JSON.stringify(headers))
     t.equal(await statusWith({ ...headers, cookie: loggedIn }, '/users/me', 'DELETE'), status, `elsewhere, by cookie: ${JSON.stringify(headers)}`)
   }
+})
+
+await t.test('a service for other machines has no other names of this one [attack:same-origin-of-a-stranger]', async (t) => {
+  const { app } = await buildHttpApp(t, { environment: { RATE_LIMIT: 'off', HOST: '0.0.0.0', PUBLIC_URL: own }, routes: (app) => { app.post('/auth/login', () => ({})) } })
+  const status = async (headers: Record<string, string>) => (await app.inject({ method: 'POST', url: '/auth/login', headers: { ...headers, host: 'evil.example' } })).statusCode
+  t.equal(await status({ 'sec-fetch-site': 'same-origin', origin: 'http://localhost:9154' }), 403)
+  t.equal(await status({ 'sec-fetch-site': 'same-origin', origin: 'http://evil.example' }), 403)
+  t.equal(await status({ 'sec-fetch-site': 'same-origin', origin: own }), 200)
 })
 
 await t.test('case 46: no spelling of the path gets around it', async (t) => {
@@ -97,6 +113,21 @@ await t.test('a preflight of a listed origin is told what it may do, cookies inc
   t.match(headers['access-control-allow-methods'], /\bDELETE\b/)
   t.match(headers['access-control-allow-headers'], /\bAuthorization\b.*\bContent-Type\b/)
   t.match(headers.vary, /Origin/i)
+})
+
+await t.test('an app is let in by its own origin, byte for byte [attack:origin-of-an-app]', async (t) => {
+  const apps = ['capacitor://localhost', 'tauri://localhost', 'chrome-extension://abcdefghijklmnopabcdefghijklmnop', 'app://.']
+  const { app } = await buildHttpApp(t, { environment: { RATE_LIMIT: 'off', PUBLIC_URL: own, CORS_ORIGINS: apps.join() }, routes: (app) => { app.post('/auth/login', () => ({})) } })
+  const preflightOf = (origin: string) => app.inject({ method: 'OPTIONS', url: '/auth/login', headers: { origin, 'access-control-request-method': 'POST' } })
+  const loginOf = async (origin: string) => (await app.inject({ method: 'POST', url: '/auth/login', headers: { origin, 'sec-fetch-site': 'cross-site' } })).statusCode
+  for (const origin of apps) {
+    t.equal((await preflightOf(origin)).headers['access-control-allow-origin'], origin)
+    t.equal(await loginOf(origin), 200, origin)
+  }
+  for (const origin of ['capacitor://localhost:80', 'ionic://localhost', 'capacitor://evil', 'https://localhost', 'CAPACITOR://localhost', 'null', 'chrome-extension://ponmlkjihgfedcbaponmlkjihgfedcba', 'app://']) {
+    t.equal((await preflightOf(origin)).headers['access-control-allow-origin'], undefined, origin)
+    t.equal(await loginOf(origin), 403, origin)
+  }
 })
 
 const allowHeaders = (headers: Record<string, unknown>) => Object.keys(headers).filter((name) => name.startsWith('access-control-'))

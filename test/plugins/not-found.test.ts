@@ -22,7 +22,7 @@ const port = await listen(app)
 
 async function ask(method: string, target: string, headers = ''): Promise<{ status: number; allow: string | undefined; text: string }> {
   const client = new RawClient(port)
-  const text = await client.say(`${method} ${target} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`).hears(/\r\n\r\n/)
+  const text = await client.say(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`).hears(/\r\n\r\n/)
   client.socket.destroy()
   return { status: statusOf(text), allow: /\r\nallow: (.*)\r\n/i.exec(text)?.[1], text }
 }

@@ -36,7 +36,7 @@ function routesOf({ app }: TestApp): string[] {
     .printRoutes({ commonPrefix: false })
     .split('\n')
     .flatMap((line) => {
-      const [, indent = '', part = '', methods = ''] = /^([│ ]*)[├└]── (\S+) \(([A-Z, ]+)\)$/.exec(line) ?? []
+      const [, indent = '', part = '', methods = ''] = /^([│ ]*)[├└]── (\S+) \(([A-Z, -]+)\)$/.exec(line) ?? []
       if (part === '') return []
       above.splice(indent.length / 4, Infinity, part)
       return methods.split(', ').map((method) => `${method} ${above.join('').replace(/:(\w+)/g, '{$1}')}`)

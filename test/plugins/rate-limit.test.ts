@@ -102,7 +102,36 @@ await t.test('behind a trusted proxy the address that it saw counts, and junk co
   t.strictSame(await via('198.51.100.1', 6), [200, 200, 200, 200, 200, 429])
   t.strictSame(await via('203.0.113.7, 198.51.100.1'), [429], 'what the client wrote before it is not believed')
   t.strictSame(await via('198.51.100.2'), [200])
-  t.strictSame([...(await via('junk', 2)), ...(await via('<script>', 2)), ...(await via('unknown, 1.2.3.4:80', 2))], [200, 200, 200, 200, 200, 429])
+  t.strictSame([...(await via('junk', 2)), ...(await via('<script>', 2)), ...(await via('1.2.3.4, unknown', 2))], [200, 200, 200, 200, 200, 429])
+})
+
+async function inTurn(texts: readonly string[], via: (forwarded: string) => Promise<number[]>): Promise<number[]> {
+  const heard: number[] = []
+  for (const text of texts) heard.push(...(await via(text)))
+  return heard
+}
+
+await t.test('an address counts as one however a trusted proxy writes it [attack:address-with-a-port]', async (t) => {
+  const { app } = await buildHttpApp(t, { environment: { ...limits, TRUST_PROXY: '10.0.0.0/8, 2001:db8:ffff::/48' }, routes })
+  const via = (forwarded: string, from = '10.0.0.1') => statuses(app, 1, { from, headers: { 'x-forwarded-for': forwarded } })
+  const one = ['203.0.113.1:51111', '203.0.113.1', '"203.0.113.1:2"', '::ffff:203.0.113.1', '[::ffff:cb00:7101]:443', ' 203.0.113.1:3 ']
+  t.strictSame(await inTurn(one, via), [200, 200, 200, 200, 200, 429])
+  t.strictSame(await via('203.0.113.2:51111'), [200], 'another address is another')
+  const other = ['[2001:db8:1:2::1]:443', '2001:db8:1:2::1', '[2001:DB8:1:2::7]', '"[2001:db8:1:2::1]:5"', '2001:db8:1:2::1%eth0', '[2001:db8:1:2::9%3]:80']
+  t.strictSame(await inTurn(other, via), [200, 200, 200, 200, 200, 429])
+  const hops = ['198.51.100.9:1, 10.0.0.2:4444', '198.51.100.9, 10.0.0.2', '198.51.100.9:2, [2001:db8:ffff::1]:80', '198.51.100.9, ::ffff:10.0.0.3', '1.1.1.1, 198.51.100.9:3, 10.0.0.4:1']
+  t.strictSame(await inTurn(hops, via), [200, 200, 200, 200, 200])
+  t.strictSame(await via('198.51.100.9:77'), [429], 'ports of proxies in between do not matter either')
+  t.strictSame(await via('203.0.113.3:1', '::ffff:10.0.0.9'), [200], 'a proxy that comes through an IPv6 socket is trusted too')
+})
+
+await t.test('where a proxy hides the client, the proxy next to it counts [attack:address-with-a-port]', async (t) => {
+  const { app } = await buildHttpApp(t, { environment: { ...limits, TRUST_PROXY: '10.0.0.0/8' }, routes })
+  const via = (forwarded: string) => statuses(app, 1, { from: '10.0.0.1', headers: { 'x-forwarded-for': forwarded } })
+  const hidden = ['unknown, 10.0.0.2', '_hidden, 10.0.0.2:80', 'unknown, 10.0.0.2', 'x, 10.0.0.2', ':80, 10.0.0.2']
+  t.strictSame(await inTurn(hidden, via), [200, 200, 200, 200, 200])
+  t.strictSame(await via('unknown, 10.0.0.2'), [429])
+  t.strictSame(await via('unknown'), [200], 'another proxy is another')
 })
 
 await t.test('case 34: one household of IPv6 is one address', async (t) => {

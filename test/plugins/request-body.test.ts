@@ -35,7 +35,7 @@ async function send(text: string): Promise<string> {
   client.socket.destroy()
   return heard
 }
-const post = (headers: string, body: string, target = '/echo') => send(`POST ${target} HTTP/1.1\r\nHost: x\r\n${headers}\r\n\r\n${body}`)
+const post = (headers: string, body: string, target = '/echo') => send(`POST ${target} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n${body}`)
 const json = (body: string, target?: string) => post(`Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body, 'latin1')}`, body, target)
 const bodyOf = (answer: string): unknown => JSON.parse(Buffer.from(answer.slice(answer.indexOf('\r\n\r\n') + 4), 'latin1').toString())
 
@@ -52,12 +52,12 @@ await t.test('a zero-length body is no body, whatever it is said to be', async (
   for (const type of ['', 'Content-Type: application/json\r\n', 'Content-Type: text/plain\r\n', 'Content-Type: nonsense\r\n', 'Content-Type: application/json; charset=latin1\r\nContent-Encoding: gzip\r\n']) {
     for (const length of ['Content-Length: 0\r\n', 'Transfer-Encoding: chunked\r\n']) {
       for (const method of ['POST', 'DELETE']) {
-        const answer = await send(`${method} /echo HTTP/1.1\r\nHost: x\r\n${type}${length}\r\n${length.startsWith('T') ? '0\r\n\r\n' : ''}`)
+        const answer = await send(`${method} /echo HTTP/1.1\r\nHost: localhost\r\n${type}${length}\r\n${length.startsWith('T') ? '0\r\n\r\n' : ''}`)
         t.strictSame([statusOf(answer), bodyOf(answer)], [200, { absent: true, body: null }], `${method} ${type} ${length}`)
       }
     }
   }
-  t.strictSame(bodyOf(await send('DELETE /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\r\n')), { absent: true, body: null })
+  t.strictSame(bodyOf(await send('DELETE /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\r\n')), { absent: true, body: null })
 })
 
 await t.test('a JSON null is a body', async (t) => {
@@ -101,9 +101,9 @@ await t.test('a client that sends far too much still hears 413', async (t) => {
 
 await t.test('the connection serves on after a refused body', async () => {
   const client = new RawClient(port)
-  client.say(`POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello`)
+  client.say(`POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello`)
   await client.hears(/415[^]*\r\n\r\n\{.*\}/)
-  client.say('POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n')
+  client.say('POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n')
   await client.hears(/"absent":true/)
   client.socket.destroy()
 })
@@ -125,7 +125,7 @@ await t.test('a route that has no use for a body does not wait for it', async (t
 
 await t.test('a client that hangs up in mid-body leaves nothing waiting', async (t) => {
   const client = new RawClient(port)
-  client.say('POST /echo HTTP/1.1\r\nHost: x\r\nX-Request-Id: hung-up\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{')
+  client.say('POST /echo HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: hung-up\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{')
   await new Promise((resolve) => setTimeout(resolve, 50))
   client.socket.destroy()
   await until(() => logText().includes('"requestId":"hung-up","code":"malformed"'))
@@ -134,7 +134,7 @@ await t.test('a client that hangs up in mid-body leaves nothing waiting', async 
 
 await t.test('a body that is over before anybody reads it leaves nothing waiting', async (t) => {
   const client = new RawClient(port)
-  client.say('POST /late HTTP/1.1\r\nHost: x\r\nX-Request-Id: late\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{')
+  client.say('POST /late HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: late\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{')
   await new Promise((resolve) => setTimeout(resolve, 50))
   client.socket.destroy()
   await until(() => logText().includes('"requestId":"late","code":"malformed"'))
@@ -143,7 +143,7 @@ await t.test('a body that is over before anybody reads it leaves nothing waiting
 
 await t.test('a client that asks first is told to go on', async (t) => {
   const client = new RawClient(port)
-  await client.say('POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n').hears(/^HTTP\/1\.1 100 /)
+  await client.say('POST /echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n').hears(/^HTTP\/1\.1 100 /)
   t.match(await client.say('{}').hears(/"absent":false/), /HTTP\/1\.1 200/)
   client.socket.destroy()
 })

@@ -27,7 +27,7 @@ async function found(headers: string[], target = '/users/me', method = 'GET'): P
 
 async function ask(headers: string[], target: string, method = 'GET'): Promise<string> {
   const client = new RawClient(port)
-  const answer = await client.say([`${method} ${target} HTTP/1.1`, 'Host: x', ...headers, '', ''].join('\r\n')).hearsAnswer()
+  const answer = await client.say([`${method} ${target} HTTP/1.1`, 'Host: localhost', ...headers, '', ''].join('\r\n')).hearsAnswer()
   client.socket.destroy()
   return answer
 }

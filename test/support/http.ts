@@ -53,7 +53,7 @@ export async function buildHttpApp(t: Teardown, { environment = {}, shapes = [],
   await app.register(securityHeaders, { config })
   await app.register(cors, { config })
   await app.register(rateLimit, { config, ...(store === undefined ? {} : { store }) })
-  await app.register(httpRules)
+  await app.register(httpRules, { config })
   await app.register(notFound)
   await app.register(crossSite, { config })
   await app.register(strictJson)

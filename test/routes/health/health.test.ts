@@ -83,7 +83,7 @@ await t.test('case 67: without its database it is not ready, tells nobody where 
 await t.test('it is not ready as soon as it begins to stop, while what runs is finished', async (t) => {
   const node = await startTestApp(t)
   const { port } = new URL(node.url)
-  const client = new RawClient(Number(port)).say('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /health/ready HTTP/1.1\r\nHost: x\r\n')
+  const client = new RawClient(Number(port)).say('GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health/ready HTTP/1.1\r\nHost: localhost\r\n')
   await client.hears(/"status":"ok"/)
   const closed = node.close()
   while (node.app.server.listening) await new Promise((resolve) => setImmediate(resolve))

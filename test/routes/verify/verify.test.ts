@@ -1,26 +1,5 @@
-import t, { type Test } from 'tap'
-import { createApiKey } from '../../../src/domain/api-keys.js'
-import { usernameIdentifier } from '../../../src/domain/identifiers.js'
-import { startTestApp } from '../../support/app.js'
-
-/** A node behind a trusted proxy, a user with a session by the domain, and a key. */
-async function withUser(t: Test, environment: Record<string, string> = { TRUST_PROXY: '127.0.0.1', VERIFY_TOKEN_AUDIENCES: 'orders, https://shop.example.com/api' }) {
-  const node = await startTestApp(t, { environment })
-  const user = await node.createUser({ username: 'jané', password: 'correct horse battery' })
-  const { accessToken } = await node.app.identity.login({
-    dialect: node.app.dialectPolicies.bearer,
-    identifier: usernameIdentifier('jané'),
-    factor: 'password',
-    secret: 'correct horse battery',
-    otp: null,
-    origin: { ip: '127.0.0.1', userAgent: null, requestId: null },
-    refreshCookies: [],
-    replaces: null,
-  })
-  const { secret: apiKey } = await createApiKey(node.core.service, user.id, { name: 'k', scopes: null, expiresAt: null }, { origin: null })
-  const ask = (headers: Record<string, string>, path = '/verify', method = 'GET') => fetch(`${node.url}${path}`, { method, headers })
-  return { node, user, accessToken, apiKey, ask }
-}
+import t from 'tap'
+import { withUser } from '../../support/verify-user.js'
 
 /** Behind a proxy that is believed, and behind none. */
 const trusting = await withUser(t)
@@ -58,7 +37,7 @@ await t.test('Envoy asks below /verify, by the original method', async (t) => {
 await t.test('below /verify the query is the client’s, and demands nothing of us', async (t) => {
   const { user, accessToken, ask } = trusting
   const queries = ['token_for=payments', 'role=editor', 'role=admin', 'scope=openid', 'scope=', 'scope=a&scope=b', `token_for=${'x'.repeat(201)}`, 'page=2']
-  for (const path of ['/verify/orders', '/verify/', '/verify/orders/']) {
+  for (const path of ['/verify/orders', '/verify/orders/']) {
     for (const query of queries) {
       const response = await ask({ authorization: `Bearer ${accessToken}` }, `${path}?${query}`)
       t.equal(response.status, 200, `${path}?${query}`)

@@ -142,7 +142,8 @@ await t.test('every endpoint that is named answers', async (t) => {
 })
 
 await t.test('case 59: a foreign Host never reaches the metadata', async (t) => {
-  const answer = await shared.app.inject({ url: '/.well-known/openid-configuration', headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' } })
+  const open = await startTestApp(t, { environment: { HOST: '0.0.0.0' }, database: shared.database })
+  const answer = await open.app.inject({ url: '/.well-known/openid-configuration', headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' } })
   t.notMatch(answer.body, /evil/)
 })
 
