@@ -11,14 +11,9 @@ import { canonicalCheck } from '../../src/http/canonical-path.js'
 import { isForeign } from '../../src/http/origins.js'
 import { identityHeaders, nobody } from './identity-headers.js'
 import { identityToken } from './identity-token.js'
-<<<<<<< HEAD
-import { listedAddresses } from '../../src/http/listed-addresses.js'
-import { readOriginalRequest, type OriginalRequest } from './original-request.js'
-=======
 import { everyMethod } from './methods.js'
 import { readOriginalRequest, type Gateways } from './original-request.js'
 import { isPreflight, isUnsafe } from './unsafe.js'
->>>>>>> 86e9281 (Read one request in one way: demands, paths, handshakes, names, addresses, methods)
 
 /** Any one of them. */
 const security: readonly Readonly<Record<string, readonly string[]>>[] = [{ bearer: [] }, { apiKey: [] }, { cookie: [] }, { query: [] }]
@@ -39,13 +34,9 @@ const schema = {
 
 /** For nginx `auth_request`, Traefik ForwardAuth, Caddy `forward_auth`, Envoy `ext_authz` (docs/gateways.md). */
 export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
-<<<<<<< HEAD
-  const isTrusted = listedAddresses(fastify.config.trustProxy ?? [])
-=======
   const { config } = fastify
   const isTrusted = addressMatcher(config.trustProxy)
   const gateways: Gateways = { isTrusted, isCanonical: canonicalCheck(config.verifyPathAllows), isHttps: config.publicUrl.isHttps }
->>>>>>> 86e9281 (Read one request in one way: demands, paths, handshakes, names, addresses, methods)
 
   // What a proxy passes on of the original body is nobody's business here.
   fastify.removeAllContentTypeParsers()

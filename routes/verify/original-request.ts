@@ -18,16 +18,12 @@ export interface OriginalRequest {
 
 const unknownRequest: OriginalRequest = { method: null, query: '', isQueryOfClient: false, origin: null }
 
-<<<<<<< HEAD
-export type IsTrustedProxy = (address: string) => boolean
-=======
 export interface Gateways {
   readonly isTrusted: IsListed
   readonly isCanonical: IsCanonical
   /** That of PUBLIC_URL: of gateways that do not say theirs. */
   readonly isHttps: boolean
 }
->>>>>>> 86e9281 (Read one request in one way: demands, paths, handshakes, names, addresses, methods)
 
 const prefix = '/verify'
 

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { networkOf } from '../domain/network.js'
-import { listedAddresses } from './listed-addresses.js'
+import { addressMatcher } from './addresses.js'
 
 /**
  * Why a connection was ended by the server: too many requests without an answer, answers that the client did not read, too many
@@ -125,7 +125,7 @@ const noCount = (): void => undefined
 
 function countAddresses({ perAddress, shared }: ConnectionBounds): AddressCounts {
   const counts = new Map<string, number>()
-  const isShared = listedAddresses(shared)
+  const isShared = addressMatcher(shared)
   return {
     enter(address) {
       if (address === undefined || isShared(address)) return noCount
