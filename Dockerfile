@@ -43,4 +43,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 CMD ["node", "scripts/image/healthcheck.mjs"]
 # The base image's entrypoint is a shell script; node itself is to be process 1, and to get the signals.
 ENTRYPOINT []
-CMD ["node", "dist/src/main.js"]
+# SIGUSR1 would open a port for a debugger, which reads every secret: not even while Node starts.
+CMD ["node", "--disable-sigusr1", "dist/src/main.js"]

@@ -5,9 +5,9 @@ import tseslint from 'typescript-eslint'
 const zones = [
   { target: './schemas', from: ['./src', './plugins', './routes'] },
   { target: './src/domain', from: ['./src', './plugins', './routes', './schemas'], except: ['./domain'] },
-  { target: './src/repository', from: ['./plugins', './routes', './schemas', './src/cli', './src/app.ts', './src/main.ts'] },
-  { target: './plugins', from: ['./routes', './src/cli', './src/app.ts', './src/main.ts'] },
-  { target: './routes', from: ['./src/repository', './src/cli', './src/app.ts', './src/main.ts'] },
+  { target: './src/repository', from: ['./plugins', './routes', './schemas', './src/cli', './src/app.ts', './src/main.ts', './src/start.ts'] },
+  { target: './plugins', from: ['./routes', './src/cli', './src/app.ts', './src/main.ts', './src/start.ts'] },
+  { target: './routes', from: ['./src/repository', './src/cli', './src/app.ts', './src/main.ts', './src/start.ts'] },
   ...['pin', 'directus', 'bearer', 'tokenset'].map((dialect) => ({
     target: `./routes/${dialect}`,
     from: './routes',

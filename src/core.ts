@@ -29,6 +29,8 @@ export interface CoreOptions {
   readonly applicationName: string
   /** How long a database that does not answer is waited for. */
   readonly databasePatienceMs?: number
+  /** Gives up a start that is under way. */
+  readonly signal?: AbortSignal | undefined
 }
 
 const longestHashWaitMs = 5000
@@ -37,7 +39,7 @@ const systemClock: Clock = { now: () => new Date() }
 
 /** @throws ConfigError | DatabaseError | EmbeddedServerError | MigrationError | KeyringError: each one line for the operator */
 export async function openCore(config: Config, options: CoreOptions): Promise<Core> {
-  const database = await openDatabase(config, options.log, options.databasePatienceMs)
+  const database = await openDatabase(config, options.log, options.databasePatienceMs, options.signal)
   try {
     return await openOn(database, config, options)
   } catch (error) {
@@ -46,9 +48,9 @@ export async function openCore(config: Config, options: CoreOptions): Promise<Co
   }
 }
 
-async function openOn(database: DatabaseAccess, config: Config, { log, clock = systemClock, applicationName }: CoreOptions): Promise<Core> {
+async function openOn(database: DatabaseAccess, config: Config, { log, clock = systemClock, applicationName, signal }: CoreOptions): Promise<Core> {
   // Directly: its lock belongs to a session, which a transaction pooler does not keep.
-  await migrateDatabase(database, log)
+  await migrateDatabase(database, log, signal)
   const listeners: ((revocation: Revocation) => void)[] = []
   const pool = createPool({ connectionString: database.url, max: config.databasePool, applicationName, pooled: database.isPooled, log: (message, error) => { log(`${message} (${error.message})`) } })
   const close = async (): Promise<void> => {

@@ -25,9 +25,9 @@ export interface DatabaseAccess {
 const usualPatienceMs = 30_000
 
 /** The database of the configuration, reached: the embedded server, or the one that `DATABASE_URL` names. @throws DatabaseError | EmbeddedServerError */
-export async function openDatabase(config: Config, log: (message: string) => void, patienceMs = usualPatienceMs): Promise<DatabaseAccess> {
+export async function openDatabase(config: Config, log: (message: string) => void, patienceMs = usualPatienceMs, signal?: AbortSignal): Promise<DatabaseAccess> {
   if (config.databaseUrl === null) {
-    const server = await joinEmbeddedServer({ dataDir: config.dataDir, log })
+    const server = await joinEmbeddedServer({ dataDir: config.dataDir, log, signal })
     return { url: server.connectionString, listenUrl: server.connectionString, migrationUrl: null, isEmbedded: true, isPooled: false, leave: () => server.leave() }
   }
   const url = config.databaseUrl

@@ -1,5 +1,5 @@
 import { LogController, type FastifyLoggerOptions, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { LoggerOptions } from 'pino'
+import { destination as openDestination, type LoggerOptions } from 'pino'
 import { shownPath } from '../plugins/request-path.js'
 import type { Config } from './config/index.js'
 
@@ -8,8 +8,21 @@ export interface LogDestination {
   write(line: string): void
 }
 
+let output: LogDestination | undefined
+
+/** Writes to a terminal that was closed (EIO) or a pipe that nobody reads (EPIPE) are dropped from then on, not queued. */
+export function standardOutput(): LogDestination {
+  if (output !== undefined) return output
+  const stream = openDestination({ dest: process.stdout.fd, sync: true })
+  stream.on('error', () => {
+    stream.write = () => true
+  })
+  output = stream
+  return stream
+}
+
 /** Lines say what happened, never what was sent: no query, no headers, no bodies, no parameters of a statement. */
-export function loggerOptions(config: Pick<Config, 'logLevel'>, destination?: LogDestination): FastifyLoggerOptions & LoggerOptions {
+export function loggerOptions(config: Pick<Config, 'logLevel'>, destination: LogDestination = standardOutput()): FastifyLoggerOptions & LoggerOptions {
   return {
     level: config.logLevel,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
@@ -19,7 +32,7 @@ export function loggerOptions(config: Pick<Config, 'logLevel'>, destination?: Lo
       res: (reply: { statusCode: number }) => ({ statusCode: reply.statusCode }),
       err: (error: unknown) => describeError(error),
     },
-    ...(destination === undefined ? {} : { stream: destination }),
+    stream: destination,
   }
 }
 

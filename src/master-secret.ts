@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises'
+import { link, readFile, unlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ConfigError } from './config/index.js'
+import { makeFolder } from './make-folder.js'
 
 /**
  * The master secret that was generated for an embedded database; made on the first start, mode 0600.
@@ -17,7 +18,7 @@ export async function generatedMasterSecret(dataDir: string, mayMake: boolean): 
     if (!mayMake) throw new ConfigError(`${file} is missing, and only it opens the keys in this database: put it back, or give what it held as MASTER_SECRET`)
   }
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  await makeFolder(dataDir)
   await writeFile(draft, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
   await link(draft, file).catch((error: unknown) => {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw unreadable(file, error)

@@ -6,5 +6,5 @@ import { migrate } from './repository/migrate.js'
  * Directly, past any pooler: the lock belongs to a session, which a transaction pooler does not keep.
  * @throws MigrationError
  */
-export const migrateDatabase = ({ listenUrl, migrationUrl }: DatabaseAccess, log?: (message: string) => void): Promise<{ applied: string[] }> =>
-  migrate(migrationUrl ?? listenUrl, { ...(log ? { log } : {}), ...(migrationUrl === null ? {} : { serviceUrl: listenUrl }) })
+export const migrateDatabase = ({ listenUrl, migrationUrl }: DatabaseAccess, log?: (message: string) => void, signal?: AbortSignal): Promise<{ applied: string[] }> =>
+  migrate(migrationUrl ?? listenUrl, { ...(log ? { log } : {}), signal, ...(migrationUrl === null ? {} : { serviceUrl: listenUrl }) })

@@ -122,6 +122,7 @@ export const attacks = {
   'preflight-opens': { text: 'what only looks like a CORS preflight' },
 
   // Secrets and strangers on the machine.
+  'debugger-by-signal': { text: 'SIGUSR1 to the service, to open a debugger' },
   'advisory-locks-of-a-stranger': { text: 'a database role that can only connect holds every advisory lock' },
   'migration-lock-of-a-stranger': { text: 'the same role holds the lock of migrations' },
   'notifications-of-a-stranger': { text: 'the same role floods the channel of notifications, with forged, huge and empty ones' },
@@ -170,5 +171,9 @@ export const faults = {
   // Floods.
 
   // The database and what stands before it.
+  'stop-by-any-signal': { text: 'SIGHUP, SIGQUIT, SIGINT twice, with a login under way' },
+  'terminal-closed': { text: 'the terminal of the service is closed' },
+  'stop-while-starting': { text: 'a stop in any moment of a start with the embedded server' },
+  'impossible-data-dir': { text: 'a DATA_DIR that cannot be' },
   'two-versions-number-revocations': { text: 'nodes of this version and of the one before it write revocations at once' },
 }

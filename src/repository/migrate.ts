@@ -19,6 +19,8 @@ export interface MigrateOptions {
   readonly log?: (message: string) => void
   /** Holds `NNNN_name.sql`; by default the package's own. */
   readonly directory?: string
+  /** Gives up: what is under way is rolled back. */
+  readonly signal?: AbortSignal | undefined
   /** Where the service connects as a role of its own: that role is given what it needs, and no more. */
   readonly serviceUrl?: string
 }
@@ -53,7 +55,11 @@ export async function migrate(connectionString: string, options: MigrateOptions 
   const client = new pg.Client({ connectionString, application_name: 'tessera migrate' })
   client.on('error', () => undefined) // the query under way fails, and says it
   await client.connect()
+  // A statement that waits for a lock has no limit here.
+  const giveUp = () => client.connection.stream.destroy()
+  options.signal?.addEventListener('abort', giveUp, { once: true })
   try {
+    options.signal?.throwIfAborted()
     await prepareSession(client)
     const applied = await applyMissing(client, migrations, options)
     if (options.serviceUrl !== undefined) await provideFor(options.serviceUrl, client, options.directory)
@@ -62,6 +68,7 @@ export async function migrate(connectionString: string, options: MigrateOptions 
     if (!isRefusal(error)) throw error
     throw new MigrationError(`The schema cannot be brought up to date: ${error.message}. Let the role that owns it run \`tessera migrate\`.`, { cause: error })
   } finally {
+    options.signal?.removeEventListener('abort', giveUp)
     await client.end()
   }
 }

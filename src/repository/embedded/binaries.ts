@@ -48,10 +48,14 @@ function nativeFolder(platform: string): string {
 export async function withLibraryNames(binaries: Binaries, linksFolder: string): Promise<Binaries> {
   const names = libraryNames(binaries)
   if ((await Promise.all(names.map(({ target }) => exists(target)))).every(Boolean)) return binaries
-  await mkdir(linksFolder, { recursive: true, mode: 0o755 })
+  await mkdir(linksFolder, { mode: 0o755 }).catch(unlessExists)
   await giveToOwnerOf(path.dirname(linksFolder), linksFolder)
   await Promise.all(names.map(({ source, target }) => pointTo(source, path.join(linksFolder, path.basename(target)))))
   return { ...binaries, libraryFolders: [linksFolder, path.join(binaries.folder, 'lib')] }
+}
+
+function unlessExists(error: unknown): void {
+  if (codeOf(error) !== 'EEXIST') throw error
 }
 
 /** With absolute paths. */

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, lchown, link, mkdir, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { access, lchown, link, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { makeFolder } from '../../make-folder.js'
 import { EmbeddedServerError, codeOf, textOf } from './error.js'
 import type { Layout } from './layout.js'
 import { isAlive } from './pid-file.js'
@@ -15,7 +16,7 @@ export interface Owner {
 /** Makes the data directory if it is missing; changes nothing when it cannot be written to. */
 export async function prepareDataFolder(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    await makeFolder(dataDir)
     await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new EmbeddedServerError(

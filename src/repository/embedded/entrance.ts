@@ -51,6 +51,7 @@ export async function comeIn(door: Door, before?: Pick<Entrance, 'port' | 'arran
   let obstacle: string | undefined
   let arrangement = before?.arrangement
   for (const deadline = Date.now() + patienceMs; Date.now() < deadline; ) {
+    door.machine.signal?.throwIfAborted()
     const layout = layoutOf(door.dataDir)
     const found = readPidFile(layout.cluster)
     if (found !== undefined && isLivingServer(layout.cluster, found)) {

@@ -33,6 +33,8 @@ export interface JoinOptions {
   readonly database?: string
   /** PostgreSQL settings for a server that we start. */
   readonly serverSettings?: Readonly<Record<string, string>>
+  /** Gives up a start that is under way. What it had started ends. */
+  readonly signal?: AbortSignal | undefined
 }
 
 const healPauseMs = 500
@@ -46,9 +48,9 @@ const leaveMs = 9_000
  */
 export async function joinEmbeddedServer(options: JoinOptions, machine?: Machine): Promise<EmbeddedServer> {
   try {
-    return await join(options, machine ?? thisMachine())
+    return await join(options, { ...(machine ?? thisMachine()), signal: options.signal })
   } catch (error) {
-    if (error instanceof EmbeddedServerError) throw error
+    if (error instanceof EmbeddedServerError || options.signal?.aborted) throw error
     throw new EmbeddedServerError(
       `The embedded PostgreSQL in ${options.dataDir} cannot be used (${textOf(error)}): ` +
         'see to that, or set DATABASE_URL to a PostgreSQL server of your own.',

@@ -9,6 +9,8 @@ export interface Machine {
   readonly binaries: Binaries
   /** The ways to run them for this data directory, the one that changes least first. */
   strategies(dataDir: string): Promise<readonly Strategy[]>
+  /** Aborted when the start is given up: programs that run then are ended. */
+  readonly signal?: AbortSignal | undefined
   /** Folders that every user can reach, for when the data directory is none; the most lasting first. */
   readonly refuges: readonly string[]
 }

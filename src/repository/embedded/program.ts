@@ -7,6 +7,8 @@ import type { Strategy } from './strategies.js'
 export interface Runner {
   readonly binaries: Binaries
   readonly strategy: Strategy
+  /** Ends a program that runs when it is aborted. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Our own environment stays ours: it may hold secrets, and `PG…` names that would mean something to PostgreSQL. */
@@ -61,6 +63,7 @@ export function run(runner: Runner, program: string, args: readonly string[]): P
     cwd: '/',
     env: environmentFor(runner.binaries),
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(runner.signal && { signal: runner.signal }),
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {

@@ -27,10 +27,10 @@ export interface Arrangement {
 export async function arrange(layout: Layout, machine: Machine): Promise<Arrangement> {
   const strategies = await machine.strategies(layout.dataDir)
   await sweepUnfinished(layout.home, probePrefix)
-  const first = await probeAll(layout.home, await withLibraryNames(machine.binaries, layout.links), strategies)
+  const first = await probeAll(layout.home, await withLibraryNames(machine.binaries, layout.links), strategies, machine.signal)
   if (first.runner !== undefined) return { runner: first.runner, layout }
 
-  const withCopy = first.someReachedHome ? await probeCopy(layout.home, machine.binaries, strategies) : undefined
+  const withCopy = first.someReachedHome ? await probeCopy(layout.home, machine, strategies) : undefined
   if (withCopy !== undefined) return { runner: withCopy, layout }
 
   const elsewhere = layout.home === layout.dataDir ? await arrangeElsewhere(layout, machine, strategies) : undefined
@@ -41,8 +41,8 @@ export async function arrange(layout: Layout, machine: Machine): Promise<Arrange
   )
 }
 
-async function probeCopy(home: string, binaries: Binaries, strategies: readonly Strategy[]): Promise<Runner | undefined> {
-  const { runner } = await probeAll(home, await copyBinaries(binaries, home), strategies)
+async function probeCopy(home: string, { binaries, signal }: Machine, strategies: readonly Strategy[]): Promise<Runner | undefined> {
+  const { runner } = await probeAll(home, await copyBinaries(binaries, home), strategies, signal)
   if (runner === undefined) await removeCopies(home, undefined)
   return runner
 }
@@ -56,7 +56,7 @@ async function arrangeElsewhere(
   for (const parent of machine.refuges) {
     const home = await openRefuge(parent)
     if (home === undefined) continue
-    const runner = await probeCopy(home, machine.binaries, strategies)
+    const runner = await probeCopy(home, machine, strategies)
     const layout = runner && (await settleIn(home, before))
     if (runner !== undefined && layout?.home === home) return { runner, layout }
     await rm(home, { recursive: true, force: true })
@@ -72,11 +72,12 @@ interface Probed {
 }
 
 /** The first strategy under which the programs run and a folder in `home` can be written to. */
-async function probeAll(home: string, binaries: Binaries, strategies: readonly Strategy[]): Promise<Probed> {
+async function probeAll(home: string, binaries: Binaries, strategies: readonly Strategy[], signal: AbortSignal | undefined): Promise<Probed> {
   const reasons: string[] = []
   let someReachedHome = false
   for (const strategy of strategies) {
-    const runner = { binaries, strategy }
+    signal?.throwIfAborted()
+    const runner = { binaries, strategy, signal }
     const { ok, reachedHome, reason } = await probe(home, runner)
     if (ok) return { runner, reasons, someReachedHome: true }
     reasons.push(`${strategy.name}: ${reason}`)

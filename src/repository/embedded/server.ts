@@ -40,6 +40,7 @@ export async function startServer(layout: Layout, runner: Runner, options: Start
   }
   for (const deadline = Date.now() + startTimeoutMs; Date.now() < deadline; ) {
     const hasEnded = await Promise.race([server.ended, sleep(pollMs, false)])
+    if (runner.signal?.aborted) await giveUp(server, runner.signal)
     if (hasEnded) return explainEnd(layout, logStart)
     const pidFile = readPidFile(layout.cluster)
     if (pidFile?.pid === server.pid && pidFile?.status === 'ready') return undefined
@@ -48,6 +49,15 @@ export async function startServer(layout: Layout, runner: Runner, options: Start
     `The embedded PostgreSQL is not ready after ${startTimeoutMs / 1000} s: ` +
       `its log ${layout.log} ends with: ${tellingLine(await logSince(layout, logStart))}`,
   )
+}
+
+/** A server that is still recovering ends as well. @throws the reason of the signal */
+async function giveUp(server: Started, signal: AbortSignal): Promise<never> {
+  if (server.pid !== undefined) endProcess(server.pid, 'SIGINT')
+  await Promise.race([server.ended, sleep(fastStopMs, undefined, { ref: false })])
+  if (server.pid !== undefined) endProcess(server.pid, 'SIGQUIT')
+  signal.throwIfAborted()
+  throw new Error('the start was given up')
 }
 
 /**
@@ -103,14 +113,14 @@ const logSince = async ({ log }: Layout, start: number): Promise<string> =>
 export async function stopServer({ cluster }: Layout): Promise<void> {
   const running = readPidFile(cluster)
   if (running === undefined || !isLivingServer(cluster, running)) return
-  signal(running, 'SIGINT')
+  endProcess(running.pid, 'SIGINT')
   if (await isGoneWithin(running, cluster, fastStopMs)) return
-  signal(running, 'SIGQUIT') // at once; the next start recovers what was committed
+  endProcess(running.pid, 'SIGQUIT') // at once; the next start recovers what was committed
   if (await isGoneWithin(running, cluster, immediateStopMs)) return
   throw new EmbeddedServerError(`The embedded PostgreSQL (process ${running.pid}) does not stop: end it by hand.`)
 }
 
-function signal({ pid }: PidFile, name: 'SIGINT' | 'SIGQUIT'): void {
+function endProcess(pid: number, name: 'SIGINT' | 'SIGQUIT'): void {
   try {
     process.kill(pid, name)
   } catch (error) {
