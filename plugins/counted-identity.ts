@@ -21,6 +21,7 @@ export const countedIdentity = (identity: Identity, metrics: Metrics): Identity 
     try {
       const grant = await identity.refresh(attempt)
       metrics.countRefresh(name, grant.rotation)
+      if (grant.crossedNetworks) metrics.countCrossing(name)
       return grant
     } catch (error) {
       metrics.countRefresh(name, refusalOf(error))

@@ -19,6 +19,8 @@ export interface Metrics {
   watchHashes(queue: HashQueue): void
   countLogin(dialect: DialectName, outcome: LoginOutcome): void
   countRefresh(dialect: DialectName, outcome: RefreshOutcome): void
+  /** A refresh token used from another network than its successor. */
+  countCrossing(dialect: DialectName): void
 }
 
 /**
@@ -52,6 +54,8 @@ function metricsPlugin(app: FastifyInstance, _options: object, done: () => void)
   const limited = new Counter({ name: 'tessera_rate_limited_total', help: 'Requests answered with 429.', labelNames: ['class'], registers })
   const logins = new Counter({ name: 'tessera_logins_total', help: 'Logins.', labelNames: ['dialect', 'outcome'], registers })
   const refreshes = new Counter({ name: 'tessera_refreshes_total', help: 'Refreshes.', labelNames: ['dialect', 'outcome'], registers })
+  const crossings = new Counter({ name: 'tessera_refresh_crossings_total', help: 'Refresh tokens that were used again from another network than their successor.', labelNames: ['dialect'], registers })
+  for (const dialect of dialectNames) crossings.inc({ dialect }, 0)
 
   app.addHook('onResponse', (request, reply, next) => {
     durations.observe(labelsOf(request, reply), reply.elapsedTime / 1000)
@@ -91,6 +95,7 @@ function metricsPlugin(app: FastifyInstance, _options: object, done: () => void)
     },
     countLogin: (dialect, outcome) => { logins.inc({ dialect, outcome }) },
     countRefresh: (dialect, outcome) => { refreshes.inc({ dialect, outcome }) },
+    countCrossing: (dialect) => { crossings.inc({ dialect }) },
   })
   app.addHook('onClose', (_app, closed) => {
     registry.clear()

@@ -49,6 +49,27 @@ const userMembers = {
   created_at: time('When the account was created.'),
 }
 
+const OriginFailures = (description: string) =>
+  Type.Object(
+    {
+      failures: Type.Integer({ description: 'Failed logins since the last one that succeeded.' }),
+      wrong_pins: Type.Integer({ description: 'How many of them in a row were wrong PINs.' }),
+      locked_until: Nullable(Type.String({ format: 'date-time' }), 'Until then no login from there succeeds; null: no wait is under way.'),
+      pin_closed: Type.Boolean({ description: 'Ten wrong PINs in a row: no PIN is taken from there until a new one is set.' }),
+    },
+    { description },
+  )
+
+const Lockout = Type.Object(
+  {
+    locked_until: Nullable(Type.String({ format: 'date-time' }), 'The later of the two waits; null: the account is not locked.'),
+    pin_closed: Type.Boolean({ description: 'For one of the two at least. `POST /admin/users/{id}/pin` opens it; an unlock does not.' }),
+    known_origins: OriginFailures('From where the user has logged in lately.'),
+    unknown_origins: OriginFailures('From anywhere else.'),
+  },
+  { description: 'What failed logins have done to the account. Known and unknown origins are counted apart.' },
+)
+
 const UserOverview = Type.Object({
   ...userMembers,
   has_password: Type.Boolean(),
@@ -56,6 +77,7 @@ const UserOverview = Type.Object({
   tfa_enabled: Type.Boolean({ description: 'Whether a login asks for a code of the authenticator.' }),
   sessions: Type.Integer({ description: 'How many are alive.' }),
   api_keys: Type.Integer({ description: 'How many there are.' }),
+  lockout: Lockout,
 })
 
 export const UsersQuery = Type.Object({

@@ -107,6 +107,7 @@ export const attacks = {
 
   // One stranger's noise: guesses, hashes and clocks.
   'name-told-by-statements': { text: 'a guess at a name, with cookies of all sorts beside it: the same statements' },
+  'lock-step-in-the-grace-window': { text: 'a thief and a victim in lock-step inside the grace window, from two networks' },
   'lock-told-by-statements': { text: 'a wrong code for a locked account: the same statements' },
   'password-confirmed-by-time': { text: 'a right password without the second factor, its hash cheaper or dearer than the others' },
   'waiting-told-from-working': { text: 'refusals that wait beside refusals that hash' },

@@ -18,13 +18,14 @@ import {
   Yourself,
 } from '../../schemas/admin.js'
 import type { UserChange, UserOverview } from '../../src/domain/administration.js'
+import type { LockoutReport } from '../../src/domain/lockout-report.js'
 import type { User } from '../../src/domain/model.js'
 import { defaultLimit, security, tags } from './security.js'
 
 const schemas = {
   list: { summary: 'List users, or search them by how a name begins', tags, security, operationId: 'adminListUsers', querystring: UsersQuery, response: { 200: UsersAnswer, ...failures } },
   create: { summary: 'Create a user', tags, security, operationId: 'adminCreateUser', body: CreateUserBody, response: { 201: UserAnswer, ...bodyFailures, 409: Conflict } },
-  get: { summary: 'A user: names, rights, which secrets are set, what is open', tags, security, operationId: 'adminGetUser', params: UserParams, response: { 200: UserAnswer, ...failures, 404: NoSuchUser } },
+  get: { summary: 'A user: names, rights, which secrets are set, what is open, what is locked', tags, security, operationId: 'adminGetUser', params: UserParams, response: { 200: UserAnswer, ...failures, 404: NoSuchUser } },
   change: {
     summary: 'Change names, role or status of a user: all of it, or nothing',
     description: 'Suspension ends every session and silences API keys. Another role or name ends access tokens; sessions live on, and refresh.',
@@ -87,5 +88,11 @@ const toChange = ({ username, email, email_verified: emailVerified, role, status
 const toUser = ({ id, username, email, emailVerified, role, status, createdAt }: User) =>
   ({ id, username, email, email_verified: emailVerified, role, status, created_at: createdAt.toISOString() })
 
-const toOverview = ({ user, hasPassword, hasPin, tfaEnabled, sessions, apiKeys }: UserOverview): Static<typeof UserAnswer>['data'] =>
-  ({ ...toUser(user), has_password: hasPassword, has_pin: hasPin, tfa_enabled: tfaEnabled, sessions, api_keys: apiKeys })
+const toOverview = ({ user, hasPassword, hasPin, tfaEnabled, sessions, apiKeys, lockout }: UserOverview): Static<typeof UserAnswer>['data'] =>
+  ({ ...toUser(user), has_password: hasPassword, has_pin: hasPin, tfa_enabled: tfaEnabled, sessions, api_keys: apiKeys, lockout: toLockout(lockout) })
+
+const toLockout = ({ lockedUntil, pinClosed, known, unknown }: LockoutReport) =>
+  ({ locked_until: lockedUntil?.toISOString() ?? null, pin_closed: pinClosed, known_origins: toFailures(known), unknown_origins: toFailures(unknown) })
+
+const toFailures = ({ failures, wrongPins, lockedUntil, pinClosed }: LockoutReport['known']) =>
+  ({ failures, wrong_pins: wrongPins, locked_until: lockedUntil?.toISOString() ?? null, pin_closed: pinClosed })

@@ -23,7 +23,7 @@ function cellText(cell: Cell): string {
 }
 
 /** To the second, UTC. */
-const timeText = (time: Date): string => time.toISOString().replace(/\.\d+Z$/, 'Z')
+export const timeText = (time: Date): string => time.toISOString().replace(/\.\d+Z$/, 'Z')
 
 /** Cells below each other; the last of a row is not padded. */
 export function columns(rows: readonly (readonly string[])[]): string[] {

@@ -6,6 +6,7 @@ import { limit, newEmail, newPin, newRole, newUsername, password, passwordStdin,
 import type { Context, Handler } from './context.js'
 import { exportUsers } from './export.js'
 import { importUsers } from './import.js'
+import { liftedText, lockoutFacts, lockoutValue, pinFact } from './lockout.js'
 import { facts, table, type Result } from './output.js'
 import { gather } from './pages.js'
 import { readSecret } from './secret.js'
@@ -39,9 +40,9 @@ async function list(context: Context): Promise<Result> {
 
 async function show(context: Context): Promise<Result> {
   const user = await userOf(context)
-  const { hasPassword, hasPin, tfaEnabled, sessions, apiKeys } = await overviewOf((await context.core()).service, user)
-  const opened = { hasPassword, hasPin, tfaEnabled, sessions, apiKeys }
-  const more = [['password', hasPassword], ['PIN', hasPin], ['second factor', tfaEnabled], ['sessions', sessions], ['API keys', apiKeys]] as const
+  const { hasPassword, hasPin, tfaEnabled, sessions, apiKeys, lockout } = await overviewOf((await context.core()).service, user)
+  const opened = { hasPassword, hasPin, tfaEnabled, sessions, apiKeys, lockout: lockoutValue(lockout) }
+  const more = [['password', hasPassword], ['PIN', pinFact(lockout, hasPin)], ['second factor', tfaEnabled], ['sessions', sessions], ['API keys', apiKeys], ...lockoutFacts(lockout)] as const
   return { value: { ...userValue(user), ...opened }, text: facts([...factsOf(user), ...more]) }
 }
 
@@ -60,6 +61,12 @@ const setPassword = changing('the password is set, every session has ended', asy
   await operators.setPassword(service, user.id, (await passwordOf(context)) ?? '', context.actor)
 })
 
+async function unlock(context: Context): Promise<Result> {
+  const user = await userOf(context)
+  const lockout = await operators.unlockUser((await context.core()).service, user.id, context.actor)
+  return { value: { ...userValue(user), lifted: lockoutValue(lockout) }, text: `${nameOf(user)} (${user.id}): ${liftedText(lockout)}` }
+}
+
 async function resetTotp(context: Context): Promise<Result> {
   const user = await userOf(context)
   const { service } = await context.core()
@@ -73,7 +80,7 @@ export const user = {
   show,
   suspend: changing('suspended, every session has ended', (service, { id }, { actor }) => operators.setStatus(service, id, 'suspended', actor)),
   activate: changing('active', (service, { id }, { actor }) => operators.setStatus(service, id, 'active', actor)),
-  unlock: changing('may try to log in again', (service, { id }, { actor }) => operators.unlockUser(service, id, actor)),
+  unlock,
   delete: changing('deleted', (service, { id }, { actor }) => operators.deleteUser(service, id, actor)),
   revoke: changing('every session has ended, every API key is deleted', (service, { id }, { actor }) => operators.revokeUser(service, id, actor)),
   'set-password': setPassword,

@@ -1,6 +1,7 @@
 import type { AuditEventType, StoredAuditEvent } from './audit.js'
 import { AuthError, malformed } from './errors.js'
 import { foldName, lowerName } from './name-folding.js'
+import { lockoutOf, type LockoutReport } from './lockout-report.js'
 import type { Operator, Role, Session, User, UserStatus } from './model.js'
 import type { NewAccount } from './new-accounts.js'
 import * as operators from './operators.js'
@@ -21,6 +22,7 @@ export interface UserOverview {
   readonly tfaEnabled: boolean
   readonly sessions: number
   readonly apiKeys: number
+  readonly lockout: LockoutReport
 }
 
 export interface Page<Row> {
@@ -114,7 +116,9 @@ export function createAdministration(service: CoreService, signingKeys: SigningK
       const user = await findOther(id, by, 'switch off your own second factor at /users/me/tfa/disable, which asks for a code')
       await operators.resetTotp(service, user.id, by)
     },
-    unlockUser: async (id, by) => operators.unlockUser(service, (await find(id)).id, by),
+    async unlockUser(id, by) {
+      await operators.unlockUser(service, (await find(id)).id, by)
+    },
     async revokeUser(id, by) {
       const user = await findOther(id, by, 'you cannot revoke yourself: end your sessions at /users/me/sessions, and your API keys at /api/v1/auth/keys')
       await operators.revokeUser(service, user.id, by)
@@ -164,6 +168,7 @@ export async function overviewOf({ repository }: CoreService, { id }: User): Pro
     tfaEnabled: record.totp !== null,
     sessions: await repository.sessions.countAlive(id),
     apiKeys: (await repository.apiKeys.list(id)).length,
+    lockout: await lockoutOf({ repository }, id),
   }
 }
 

@@ -9,6 +9,7 @@ export const auditEventTypes = [
   'session_ended',
   'sessions_ended',
   'refresh_reused',
+  'refresh_crossed_networks',
   'refresh_ahead',
   'refresh_misdirected',
   'password_changed',

@@ -45,6 +45,8 @@ export interface SessionState {
   readonly alive: boolean
   /** How long ago `generation` last grew; null before the first rotation. */
   readonly secondsSinceRotation: number | null
+  /** The network of whoever asked for the last rotation; null where that is not known. */
+  readonly rotatedFrom: string | null
   /** Until the nearer of the two ends. */
   readonly remainingSeconds: number
 }

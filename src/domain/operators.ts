@@ -3,6 +3,7 @@ import { AuthError, malformed } from './errors.js'
 import { canonicalEmail, emailIdentifier, newEmail, newUsername, usernameIdentifier } from './identifiers.js'
 import type { Operator, Role, User, UserStatus } from './model.js'
 import { insertAccount, prepareAccount, type NewAccount } from './new-accounts.js'
+import { lockoutOf, type LockoutReport } from './lockout-report.js'
 import { hashPin, requirePassword, requirePin } from './passwords.js'
 import type { ChangedNames, Repository } from './ports.js'
 import type { CoreService } from './service.js'
@@ -123,9 +124,15 @@ function newNames(user: User, { username, email, emailVerified }: NewNames): Cha
   }
 }
 
-/** Lifts the wait after failed attempts. A PIN that was closed stays closed until it is set anew. */
-export const unlockUser = (service: CoreService, userId: string, actor: Operator): Promise<void> =>
-  changeUser(service, userId, 'user_unlocked', actor, (tx) => tx.attempts.unlock(userId))
+/** Lifts the wait after failed attempts. A PIN that was closed stays closed until it is set anew. @returns what there was to lift */
+export const unlockUser = (service: CoreService, userId: string, actor: Operator): Promise<LockoutReport> =>
+  service.repository.transaction(async (tx) => {
+    const inside = { ...service, repository: tx }
+    await tx.attempts.hold(userId)
+    const before = await lockoutOf(inside, userId)
+    await changeUser(inside, userId, 'user_unlocked', actor, () => tx.attempts.unlock(userId))
+    return before
+  })
 
 /** @throws AuthError malformed */
 export async function setPassword(service: CoreService, userId: string, password: string, actor: Operator): Promise<void> {

@@ -200,8 +200,14 @@ export interface Sessions {
   /**
    * The rotation, one statement: generation g becomes g + 1 if the session is alive and at g. @returns null when not; also,
    * once, for a session that a change of credentials moved to a new epoch at this moment: so who finds it alive asks again
+   * @param network where it is asked for from, as `networkOf` gives it
    */
-  advance(id: string, generation: number, dialect: DialectName, idleSeconds: number | null): Promise<SessionState | null>
+  advance(id: string, generation: number, dialect: DialectName, idleSeconds: number | null, network?: string | null): Promise<SessionState | null>
+  /**
+   * The predecessor of this generation was used from another network than the rotation.
+   * @returns how many generations in a row, and whether this is the first of its generation; null when the session moved on or ended
+   */
+  noteCrossing(id: string, generation: number): Promise<{ readonly inARow: number; readonly isFirst: boolean } | null>
   find(id: string): Promise<SessionState | null>
   /** @returns the session if this call ended it, null when it had been revoked before; one that ran out can still be revoked */
   revoke(id: string, because: SessionEnd): Promise<Session | null>
@@ -301,7 +307,19 @@ export interface LockoutPolicy {
   readonly reservationSeconds: number
 }
 
+/** Of one account, from one of the two sorts of origins. */
+export interface OriginFailures {
+  /** Since the last success. */
+  readonly failures: number
+  readonly wrongPins: number
+  /** null: no wait is under way. */
+  readonly lockedUntil: Date | null
+  readonly pinClosed: boolean
+}
+
 export interface Attempts {
+  /** What failures did to this user. An origin that nobody failed from is not there. */
+  find(userId: string, policy: LockoutPolicy): Promise<Partial<Record<AttemptCounter['origin'], OriginFailures>>>
   /** One statement. `busy`: others are being evaluated, ask again in a moment. */
   reserve(counter: AttemptCounter, factor: 'password' | 'pin', policy: LockoutPolicy): Promise<Reservation>
   /** @param reservationId null: a failure that was not evaluated; runs the same statement and changes nothing */

@@ -1,7 +1,9 @@
 import { AuthError } from './errors.js'
+import { isCrossing, noteCrossing } from './crossings.js'
 import { issueGrant, type Grant, type GrantRequest } from './grants.js'
 import { auditMisdirected } from './misdirected.js'
 import type { Origin, SessionState } from './model.js'
+import { networkOf } from './network.js'
 import { decodeRefreshToken, type PresentedRefreshToken } from './refresh-token.js'
 import { scopesOfEverybody, scopesOfRole } from './scopes.js'
 import type { DialectPolicy, Service } from './service.js'
@@ -19,6 +21,8 @@ export type Rotation = 'rotated' | 'grace' | 'static'
 
 export interface RefreshedGrant extends Grant {
   readonly rotation: Rotation
+  /** A predecessor was used from another network than its successor was asked for from. */
+  readonly crossedNetworks: boolean
 }
 
 /**
@@ -60,16 +64,20 @@ async function requireGranted({ repository, settings }: Service, { dialect, aske
  */
 async function rotate(service: Service, { dialect, origin, asked }: RefreshAttempt, presented: PresentedRefreshToken): Promise<RefreshedGrant | null> {
   const { sessions } = service.repository
-  const grantOf = (state: SessionState, rotation: Rotation): RefreshedGrant =>
-    ({ ...issueGrant(service, dialect, state, { key: presented.key, generation: state.session.generation }, asked), rotation })
-  const advanced = await sessions.advance(presented.sessionId, presented.generation, dialect.name, dialect.idleSeconds)
+  const grantOf = (state: SessionState, rotation: Rotation, crossedNetworks = false): RefreshedGrant =>
+    ({ ...issueGrant(service, dialect, state, { key: presented.key, generation: state.session.generation }, asked), rotation, crossedNetworks })
+  const advanced = await sessions.advance(presented.sessionId, presented.generation, dialect.name, dialect.idleSeconds, networkOf(origin.ip))
   if (advanced) return grantOf(advanced, 'rotated')
   const state = await sessions.find(presented.sessionId)
   switch (judge(presented.generation, state, dialect, service.settings.refreshGraceSeconds)) {
     case 'current':
       return null
-    case 'again':
-      return state && grantOf(state, isRecent(state, service.settings.refreshGraceSeconds) ? 'grace' : 'static')
+    case 'again': {
+      if (state === null) return null
+      const crossed = isCrossing(presented, state, dialect, origin)
+      if (crossed && (await noteCrossing(service, state, origin))) return refuseReused(service, presented, origin)
+      return grantOf(state, isRecent(state, service.settings.refreshGraceSeconds) ? 'grace' : 'static', crossed)
+    }
     case 'ahead':
       return refuseAhead(service, presented, state, origin)
     case 'reused':

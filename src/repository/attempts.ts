@@ -1,9 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import type { Attempts, Reservation } from '../domain/ports.js'
+import type { AttemptCounter, Attempts, OriginFailures, Reservation } from '../domain/ports.js'
 import type { Queryable } from './pool.js'
 
 interface ReservationRow {
   verdict: Reservation['verdict']
+}
+
+interface FailuresRow {
+  origin: AttemptCounter['origin']
+  failures: number
+  pin_failures: number
+  locked_until: Date | null
 }
 
 /** `pending` holds seconds since the epoch, by the database's clock. */
@@ -74,6 +81,10 @@ const unlock = 'UPDATE attempts SET failures = 0, locked_until = NULL WHERE subj
 
 const reopenPin = 'UPDATE attempts SET pin_failures = 0 WHERE subject = $1'
 
+const find = `
+  SELECT origin, failures, pin_failures, CASE WHEN locked_until > tessera_now() THEN locked_until END AS locked_until
+  FROM attempts WHERE subject = $1`
+
 /** In an order, so that two who hold them wait in a line. */
 const hold = 'SELECT 1 FROM attempts WHERE subject = $1 ORDER BY origin FOR UPDATE'
 
@@ -83,6 +94,11 @@ export function createAttempts(database: Queryable): Attempts {
   }
 
   return {
+    async find(userId, { pinFailures }) {
+      const { rows } = await database.query<FailuresRow>(null, find, [userId])
+      return Object.fromEntries(rows.map((row) => [row.origin, toFailures(row, pinFailures)]))
+    },
+
     async reserve({ subject, origin }, factor, policy) {
       const id = randomUUID()
       const { rows: [row] } = await database.query<ReservationRow>('attempt_reserve', reserve, [
@@ -110,3 +126,10 @@ export function createAttempts(database: Queryable): Attempts {
     hold: (userId) => run(null, hold, [userId]),
   }
 }
+
+const toFailures = (row: FailuresRow, pinFailures: number): OriginFailures => ({
+  failures: row.failures,
+  wrongPins: row.pin_failures,
+  lockedUntil: row.locked_until,
+  pinClosed: row.pin_failures >= pinFailures,
+})

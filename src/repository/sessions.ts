@@ -22,6 +22,7 @@ interface SessionRow {
 interface StateRow extends SessionRow, UserRow {
   alive: boolean
   seconds_since_rotation: number | null
+  rotated_from: string | null
   remaining_seconds: number
 }
 
@@ -41,7 +42,7 @@ const sessionColumns = `
   s.generation, s.expires_at, s.idle_expires_at`
 
 /** A rotation that was committed while the statement began lies a moment ahead of its time: no age is below zero. */
-const stateColumns = `${sessionColumns}, ${userColumns},
+const stateColumns = `${sessionColumns}, ${userColumns}, s.rotated_from,
   (${alive}) AS alive,
   CASE WHEN s.rotated_at IS NOT NULL
     THEN greatest(0, extract(epoch FROM tessera_now() - s.rotated_at)) END::float8 AS seconds_since_rotation,
@@ -78,10 +79,20 @@ const advance = `
   UPDATE sessions s SET
     generation = s.generation + 1,
     rotated_at = tessera_now(),
+    rotated_from = $5,
     idle_expires_at = coalesce(${idleEnd('$4', 's.expires_at')}, s.idle_expires_at)
   FROM users u
   WHERE s.id = $1 AND s.generation = $2 AND s.dialect = $3 AND u.id = s.user_id AND ${alive}
   RETURNING ${stateColumns}`
+
+/** The row is read and held before it is changed: of several in one generation the first is told from the others. */
+const noteCrossing = `
+  UPDATE sessions s SET
+    crossed_generation = s.generation,
+    crossings = CASE s.crossed_generation WHEN s.generation THEN s.crossings WHEN s.generation - 1 THEN s.crossings + 1 ELSE 1 END
+  FROM (SELECT id, crossed_generation FROM sessions WHERE id = $1 FOR NO KEY UPDATE) before
+  WHERE s.id = before.id AND s.generation = $2 AND s.revoked_at IS NULL
+  RETURNING s.crossings, before.crossed_generation IS DISTINCT FROM $2 AS is_first`
 
 const find = `SELECT ${stateColumns} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1`
 
@@ -116,8 +127,13 @@ export function createSessions(database: Queryable): Sessions {
         id, idToFind(userId), dialect, amr, addressToNote(ip), userAgent, lifetimeSeconds, epoch, idleSeconds,
       ]),
 
-    advance: (id, generation, dialect, idleSeconds) =>
-      state('session_advance', advance, [idToFind(id), generation, dialect, idleSeconds]),
+    advance: (id, generation, dialect, idleSeconds, network = null) =>
+      state('session_advance', advance, [idToFind(id), generation, dialect, idleSeconds, network]),
+
+    async noteCrossing(id, generation) {
+      const { rows: [row] } = await database.query<{ crossings: number; is_first: boolean }>('session_note_crossing', noteCrossing, [idToFind(id), generation])
+      return row ? { inARow: row.crossings, isFirst: row.is_first } : null
+    },
 
     find: (id) => state('session_find', find, [idToFind(id)]),
 
@@ -175,5 +191,6 @@ const toSessionState = (row: StateRow): SessionState => ({
   user: toUser(row),
   alive: row.alive,
   secondsSinceRotation: row.seconds_since_rotation,
+  rotatedFrom: row.rotated_from,
   remainingSeconds: row.remaining_seconds,
 })

@@ -166,8 +166,31 @@ void t.test('tessera user', async (t) => {
     const user = await node.createUser({ username: 'locked', password })
     for (let failures = 0; failures < 6; failures += 1) await fateOf(logIn(node, 'locked', 'wrong password'))
     t.equal(await fateOf(logIn(node, 'locked', password)), 'invalid_credentials')
-    t.strictSame(await tessera(['user', 'unlock', '--username', 'locked']), { status: 0, stdout: `locked (${user.id}): may try to log in again\n`, stderr: '' })
+    const show = await tessera(['user', 'show', '--username', 'locked'])
+    t.match(show.stdout, /^locked +for unknown origins until \d{4}-\d\d-\d\dT[\d:]+Z$/m)
+    t.match(show.stdout, /^failed logins +0 from known origins, 5 from unknown ones$/m)
+    const unlocked = await tessera(['user', 'unlock', '--username', 'locked'])
+    t.match(unlocked, { status: 0, stderr: '' })
+    t.match(unlocked.stdout, new RegExp(`^locked \\(${user.id}\\): the lock for unknown origins until \\S+Z is lifted \\(failed logins: 0 from known origins, 5 from unknown ones\\)\n$`))
     t.equal(await fateOf(logIn(node, 'locked', password)), 'alive')
+    t.match((await tessera(['user', 'unlock', '--username', 'locked'])).stdout, /: was not locked\n$/)
+    t.match((await tessera(['user', 'show', '--username', 'locked'])).stdout, /^locked +no$/m)
+  })
+
+  await t.test('unlock: a PIN that guesses have closed is shown, stays closed, and the answer says what opens it', async (t) => {
+    const user = await node.createUser({ username: 'closed', pin: '1234' })
+    for (let failures = 0; failures < 10; failures += 1) {
+      await fateOf(logIn(node, 'closed', '0000', 'pin'))
+      await node.core.pool.query('UPDATE attempts SET locked_until = NULL WHERE subject = $1', [user.id])
+    }
+    const closed = /closed for unknown origins after ten wrong ones: `tessera user set-pin` opens it$/m
+    t.match((await tessera(['user', 'show', '--username', 'closed'])).stdout, closed)
+    t.match(jsonOf(await tessera(['user', 'show', '--username', 'closed', '--json'])), { lockout: { pinClosed: true, unknownOrigins: { failures: 10, wrongPins: 10 }, knownOrigins: { failures: 0 } } })
+    t.match((await tessera(['user', 'unlock', '--username', 'closed'])).stdout, closed)
+    t.equal(await fateOf(logIn(node, 'closed', '1234', 'pin')), 'invalid_credentials')
+    await tessera(['user', 'set-pin', '--username', 'closed', '--pin', '987654'])
+    t.match((await tessera(['user', 'show', '--username', 'closed'])).stdout, /^PIN +yes$/m)
+    t.equal(await fateOf(logIn(node, 'closed', '987654', 'pin')), 'alive')
   })
 
   await t.test('reset-totp', async (t) => {

@@ -17,6 +17,7 @@ function session(generation: number, secondsSinceRotation: number | null, change
     user: { id: 'u', username: 'jane', email: null, emailVerified: false, role: 'user', status: 'active', epoch: 0, createdAt: now },
     alive,
     secondsSinceRotation,
+    rotatedFrom: null,
     remainingSeconds: 1000,
   }
 }

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { knock } from '../../support/login-doors.js'
 import { lastEvent } from '../../support/clients.js'
 import { codeOf, logIn, newApiKey, password, refresh, send, somebody, type Answer, type Call, type Person } from '../../support/account.js'
 import { dataOf, newAdmin, nobody, problem } from '../../support/admin.js'
@@ -57,6 +58,24 @@ await t.test('a list that is asked for badly: 400', async (t) => {
   for (const query of ['limit=0', 'limit=201', 'limit=x', 'limit=1&limit=2', 'cursor=x', 'role=root', 'status=', 'search=', 'search=a%00b', `search=${'x'.repeat(255)}`]) {
     t.match(await ask({ path: `/admin/users?${query}` }), problem(400, /./), query)
   }
+})
+
+await t.test('an account that guesses have locked is shown as locked, until when, and from which origins', async (t) => {
+  const person = await node.createUser({ username: 'guessedat', password, pin: '4711' })
+  const lockout = async () => (dataOf(await ask({ path: pathOf(person) })) as { lockout: object }).lockout
+  const none = { failures: 0, wrong_pins: 0, locked_until: null, pin_closed: false }
+  t.same(await lockout(), { locked_until: null, pin_closed: false, known_origins: none, unknown_origins: none })
+  for (let i = 0; i < 5; i += 1) await knock(node, 'pin', { name: 'guessedat', pin: '0000' })
+  const { locked_until: until } = (await lockout()) as { locked_until: string }
+  const waitMs = Date.parse(until) - node.clock.now().getTime()
+  t.ok(waitMs > 0 && waitMs <= 31_000, `${waitMs} ms`)
+  t.same(await lockout(), { locked_until: until, pin_closed: false, known_origins: none, unknown_origins: { failures: 5, wrong_pins: 5, locked_until: until, pin_closed: false } })
+  await node.core.pool.query('UPDATE attempts SET pin_failures = 10 WHERE subject = $1', [person.id])
+  t.match(await lockout(), { pin_closed: true, unknown_origins: { pin_closed: true } })
+  t.equal((await ask({ method: 'POST', path: pathOf(person, '/unlock') })).status, 204)
+  t.match(await lockout(), { locked_until: null, pin_closed: true, unknown_origins: { failures: 0, pin_closed: true } })
+  t.equal((await ask({ method: 'POST', path: pathOf(person, '/pin'), body: { pin: '987654' } })).status, 204)
+  t.same(await lockout(), { locked_until: null, pin_closed: false, known_origins: none, unknown_origins: none })
 })
 
 await t.test('a user is created, and can log in', async (t) => {
