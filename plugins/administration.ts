@@ -21,11 +21,12 @@ export interface AdministrationOptions {
 export function administratorOf(request: FastifyRequest): Administrator {
   const principal = principalOf(request)
   const origin = originOf(request)
+  const authority = { holder: principal, scope: 'admin' }
   switch (principal.kind) {
     case 'session':
-      return { kind: 'operator', id: `user:${principal.userId}`, userId: principal.userId, origin }
+      return { kind: 'operator', id: `user:${principal.userId}`, userId: principal.userId, origin, authority }
     case 'api_key':
-      return { kind: 'operator', id: `api_key:${principal.apiKeyId}`, userId: principal.userId, origin }
+      return { kind: 'operator', id: `api_key:${principal.apiKeyId}`, userId: principal.userId, origin, authority }
     case 'client':
       throw new AuthError('forbidden', { reason: 'log in as a user of role admin, or use an API key with the scope admin' })
   }

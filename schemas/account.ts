@@ -23,6 +23,21 @@ const Data = <Schema extends TSchema>(schema: Schema) => Type.Object({ data: sch
 
 const time = (description: string) => Type.String({ format: 'date-time', description })
 
+/** On answers to what ends other sessions. */
+export const keysRemainingHeader = 'X-API-Keys-Remaining'
+
+/** No body; a header says how many API keys live on. */
+export const KeysRemaining = (description: string) => ({
+  ...Type.Null({ description }),
+  headers: { [keysRemainingHeader]: { type: 'integer', description: 'How many API keys of yours live on.' } },
+})
+
+const endKeys = Type.Optional(Type.Boolean({ description: 'Whether your API keys end too. If absent, they live on.' }))
+
+export const EndSessionsQuery = Type.Object({ end_keys: endKeys })
+
+export const EndSessionsBody = Type.Object({ end_keys: endKeys })
+
 /** No body. */
 export const Done = (description: string) => Type.Null({ description })
 
@@ -42,11 +57,13 @@ export const MeAnswer = Data(
 export const ChangePasswordBody = Type.Object({
   current: Secret('The present password.'),
   new: Type.String({ minLength: 8, maxLength: 128, description: 'The new one: 8 to 128 characters, any of Unicode.' }),
+  end_keys: endKeys,
 })
 
 export const SetPinBody = Type.Object({
   password: Secret('The password.'),
   pin: Type.String({ minLength: 4, maxLength: 12, description: 'The new PIN: 4 to 12 digits.' }),
+  end_keys: endKeys,
 })
 
 export const GenerateTfaBody = Type.Object({ password: Secret('The password.') })

@@ -206,7 +206,7 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
     ...core.service,
     accessTokens: app.accessTokens,
     revocations: check,
-    settings: { issuer: config.publicUrl.href, audience: config.audience, publicClientId: config.tokensetClientId, refreshGraceSeconds: config.refreshGraceSeconds, dialects: dialectPolicies },
+    settings: { issuer: config.publicUrl.href, audience: config.audience, publicClientId: config.tokensetClientId, refreshGraceSeconds: config.refreshGraceSeconds, apiKeyMaxAgeSeconds: config.apiKeyMaxAgeSeconds, dialects: dialectPolicies },
   }
   await app.register(identity, { config, identity: countedIdentity(createIdentity(service, apiKeyVerifier), app.metrics), clock, dialectPolicies })
   await app.register(authenticate)

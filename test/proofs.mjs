@@ -81,6 +81,13 @@ export const attacks = {
   67: { text: 'what health and metrics reveal' },
 
   // Authority that ended before the effect.
+  'key-minted-after-revocation': { text: 'an API key minted while its owner, session or token ends' },
+  'change-after-the-session-ended': { text: 'what else a session changes while it ends' },
+  'operator-ended-meanwhile': { text: "an operator's change while the operator is suspended, demoted or logged out" },
+  'caller-ended-meanwhile': { text: 'a token revoked by a client or key that ends meanwhile' },
+  'key-by-pin-alone': { text: 'API keys from the cookie of a login by PIN alone' },
+  'key-after-an-old-login': { text: 'API keys from a session whose login is old, where that is limited' },
+  'keys-that-outlive-a-new-password': { text: 'API keys that live on after a change of password or the end of all sessions' },
 
   // Sessions, tokens and revocations that outlive what they should.
   'revocation-of-another-environment': { text: 'a long token, revoked from a shell that does not know how long it lives' },
@@ -168,6 +175,9 @@ export const faults = {
   19: { text: 'a backup restored', in: long },
 
   // Races with a revocation.
+  'mint-against-revocation': { text: 'API keys minted and rolled against a revocation, suspension, logout or end_keys, on two nodes', in: long },
+  'operator-against-demotion': { text: "operators' changes against their demotion or suspension, on two nodes", in: long },
+  'operators-against-each-other': { text: 'operators who change each other at once', in: long },
 
   // Floods.
 

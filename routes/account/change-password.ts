@@ -2,7 +2,8 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
-import { bodyFailures, ChangePasswordBody, Done, WrongPassword } from '../../schemas/account.js'
+import { bodyFailures, ChangePasswordBody, KeysRemaining, WrongPassword } from '../../schemas/account.js'
+import { tellKeys } from './keys-remaining.js'
 import { session } from './security.js'
 
 const schema = {
@@ -11,13 +12,14 @@ const schema = {
   security: session,
   operationId: 'changePassword',
   body: ChangePasswordBody,
-  response: { 204: Done('The password is changed, and every other session is over.'), ...bodyFailures, 401: WrongPassword },
+  response: { 204: KeysRemaining('The password is changed, and every other session is over.'), ...bodyFailures, 401: WrongPassword },
 }
 
 export const changePassword: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.post('/users/me/password', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request, reply) => {
-    await app.identity.account.changePassword(sessionOf(request), request.body, originOf(request))
-    return reply.code(204).send(null)
+    const { current, new: next, end_keys: endKeys = false } = request.body
+    const keys = await app.identity.account.changePassword(sessionOf(request), { current, new: next, endKeys }, originOf(request))
+    return tellKeys(reply, keys).code(204).send(null)
   })
   done()
 }

@@ -2,7 +2,8 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import { absentBodyIsEmpty } from '../../plugins/absent-body.js'
 import { sessionOf } from '../../plugins/authenticate.js'
 import { originOf } from '../../plugins/origin.js'
-import { bodyFailures, Done, SetPinBody, WrongPassword } from '../../schemas/account.js'
+import { bodyFailures, KeysRemaining, SetPinBody, WrongPassword } from '../../schemas/account.js'
+import { tellKeys } from './keys-remaining.js'
 import { session } from './security.js'
 
 const schema = {
@@ -11,13 +12,14 @@ const schema = {
   security: session,
   operationId: 'setPin',
   body: SetPinBody,
-  response: { 204: Done('The PIN is set, and every other session is over.'), ...bodyFailures, 401: WrongPassword },
+  response: { 204: KeysRemaining('The PIN is set, and every other session is over.'), ...bodyFailures, 401: WrongPassword },
 }
 
 export const setPin: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.post('/users/me/pin', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request, reply) => {
-    await app.identity.account.setPin(sessionOf(request), request.body, originOf(request))
-    return reply.code(204).send(null)
+    const { password, pin, end_keys: endKeys = false } = request.body
+    const keys = await app.identity.account.setPin(sessionOf(request), { password, pin, endKeys }, originOf(request))
+    return tellKeys(reply, keys).code(204).send(null)
   })
   done()
 }

@@ -68,6 +68,8 @@ export interface Config {
   readonly verifyTokenAudiences: readonly string[]
   readonly refreshGraceSeconds: number
   readonly refreshStaticClients: readonly DialectName[]
+  /** null: a session makes API keys as long as it lives. */
+  readonly apiKeyMaxAgeSeconds: number | null
   readonly directusEnvelope: Values['DIRECTUS_ENVELOPE']
   readonly discloseUnknownUser: boolean
   readonly revocationMaxLagMs: number
@@ -196,6 +198,7 @@ function assemble(read: Reader): Config {
     verifyTokenAudiences: read(settings.VERIFY_TOKEN_AUDIENCES) ?? [],
     refreshGraceSeconds: read(settings.REFRESH_GRACE_SECONDS),
     refreshStaticClients: read(settings.REFRESH_STATIC_CLIENTS),
+    apiKeyMaxAgeSeconds: read(settings.API_KEY_MAX_AGE),
     directusEnvelope: read(settings.DIRECTUS_ENVELOPE),
     discloseUnknownUser: read(settings.DISCLOSE_UNKNOWN_USER),
     revocationMaxLagMs: read(settings.REVOCATION_MAX_LAG_MS),

@@ -94,12 +94,15 @@ const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3
 const longestSeconds = 3650 * 86_400
 
 /** Seconds, or a number with a unit: `15m`, `1h`, `30d`. The value is in seconds. */
-export function duration(description: string, options: { fallback: string }): Setting<number> {
+export function duration(description: string, options: Options & { fallback: string }): Setting<number>
+export function duration(description: string, options: Options): Setting<number | null>
+export function duration(description: string, options: Options & { fallback?: string }): Setting<number> | Setting<number | null> {
   const parse: Parse<number> = (value) => {
     const [, digits, unit] = /^(\d{1,9})([smhd]?)$/.exec(value) ?? []
     const seconds = Number(digits) * (unitSeconds[unit ?? ''] ?? NaN)
     return seconds >= 1 && seconds <= longestSeconds ? { value: seconds } : { expected: 'a time from one second to ten years, such as 900, 15m or 30d' }
   }
+  if (options.fallback === undefined) return optional(description, options, parse)
   const fallback = parse(options.fallback)
   if (!('value' in fallback)) throw new Error(`${options.fallback} is no time`)
   return required(description, fallback.value, { shownDefault: `\`${options.fallback}\`` }, parse)

@@ -64,6 +64,7 @@ export const settings = {
   BEARER_REFRESH_TTL: duration('Session of the dialect bearer.', { fallback: '30d' }),
   TOKENSET_ACCESS_TTL: duration('Access and id token of the dialect tokenset.', { fallback: '1h' }),
   TOKENSET_REFRESH_TTL: duration('Session of the dialect tokenset.', { fallback: '30d' }),
+  API_KEY_MAX_AGE: duration('How long after a login its session may make and roll API keys. Later they ask for a new login: 403. Refreshing the session does not count as a login.', { shownDefault: 'none: as long as the session lives' }),
   COOKIE_DOMAIN: text('The `Domain` of cookies.', { pattern: /^\.?[a-z0-9-]+(\.[a-z0-9-]+)*$/i, expected: 'a domain name' }),
   COOKIE_SAMESITE: choice('The `SameSite` of every cookie. `none` only with an https `PUBLIC_URL`.', { of: ['strict', 'lax', 'none'], shownDefault: 'as each dialect has it' }),
   ARGON2_MEMORY_KIB: integer('Memory of one hash. KiB.', { fallback: 19_456, min: 8, max: 4_194_304 }),

@@ -1,14 +1,16 @@
+import type { AuditEventType } from './audit.js'
+import { change, type Changed } from './authority.js'
 import { AuthError, malformed } from './errors.js'
 import { codePoints } from './identifiers.js'
 import { countedAttempt, fairnessOf, Refused } from './counted-attempt.js'
 import { lockoutPolicy } from './lockout.js'
 import { settleVerified, withVerifiedUser, type Verified } from './login.js'
-import type { Origin, Session, SessionPrincipal, User } from './model.js'
+import type { NewRevocation, Origin, Session, SessionPrincipal, User } from './model.js'
 import { networkOf } from './network.js'
 import { hashPin, longestSecret, requirePassword, requirePin } from './passwords.js'
 import type { AttemptCounter, LoginRecord, Repository } from './ports.js'
 import type { Service } from './service.js'
-import { endSession } from './sessions.js'
+import { endSessionRow } from './sessions.js'
 import { base32, consumeSecondFactor, isBase32Of, matchingStep, newRecoveryCodes, newTotpSecret, otpauthUrl, readSecondFactor, recoveryCodeHash } from './totp.js'
 
 /** The user's own account. Every call is made by a session; whatever asks for a secret again counts for the lockout. */
@@ -49,7 +51,7 @@ interface OtpUse<Factor, T> {
   /** null: it is wrong. What is wrong is refused after the same steps, whether or not the account is locked. */
   readonly read: (record: LoginRecord) => Factor | null
   /** Uses it up, or answers false: somebody else was faster. */
-  readonly use: (tx: Repository, factor: Factor) => Promise<T | false>
+  readonly use: (tx: Repository, factor: Factor) => Promise<Changed<T> | false>
 }
 
 /** A code as a counted attempt. It takes as long as a password would. */
@@ -61,72 +63,92 @@ async function withOtp<Factor, T>(service: Service, confirmation: Confirmation, 
     const { verdict } = reservation
     if (verdict !== 'granted') throw new Refused(verdict)
     if (factor === null) throw new Refused('otp_wrong')
-    return service.repository.transaction(async (tx) => {
+    return changeOwn(service, confirmation.principal, async (tx) => {
       await tx.attempts.settleSuccess(subject.counter, reservation.id, lockoutPolicy)
-      await requireAlive(tx, confirmation.principal)
-      const result = await use(tx, factor)
-      if (result === false) throw new Refused('otp_wrong')
-      return result
+      await tx.users.hold(confirmation.principal.userId)
+      const changed = await use(tx, factor)
+      if (changed === false) throw new Refused('otp_wrong')
+      return changed
     })
   })
 }
 
-/**
- * Of everything that changes the account, in the transaction of the change: the session may have ended since its token was
- * checked, on another node perhaps. One change of an account at a time.
- */
-async function requireAlive(tx: Repository, principal: SessionPrincipal): Promise<void> {
-  await tx.users.hold(principal.userId)
-  const state = await tx.sessions.find(principal.sessionId)
-  if (!state?.alive) throw hasEnded()
-}
+/** A change of the account by a session of its user. `work` takes the counters first, then the user: one change at a time. */
+const changeOwn = <T>(service: Service, principal: SessionPrincipal, work: (tx: Repository) => Promise<Changed<T>>): Promise<T> =>
+  change(service, { holder: principal, scope: null }, work)
 
 const hasEnded = (): AuthError => new AuthError('access_token_invalid', { cause: 'the session has ended meanwhile' })
 
+/** What else ends with a change: the API keys of the user, if that is asked for. */
+export interface Ending {
+  readonly endKeys?: boolean
+}
+
+/** What became of the API keys of the user. */
+export interface KeysAfter {
+  readonly ended: number
+  /** Not expired: they go on working. */
+  readonly remaining: number
+}
+
+interface Ended {
+  readonly ends: readonly NewRevocation[]
+  readonly keys: KeysAfter
+}
+
 /**
  * Every other session and token of the user is dead from here on. The session that asks lives on, unless it had ended before:
- * then nothing happens.
- * @returns the user's new epoch
+ * then nothing happens. The user is held: no key is made meanwhile.
+ * @param expectedEpoch what the epoch must be afterwards. null: whatever it becomes
  */
-async function endOtherSessions(tx: Repository, principal: SessionPrincipal): Promise<number> {
-  const epoch = await tx.users.raiseEpoch(principal.userId)
-  if (epoch === null || !(await tx.sessions.moveToEpoch(principal.sessionId, epoch))) throw hasEnded()
-  await tx.revocations.announce({ kind: 'user', subject: principal.userId, epoch, survivor: principal.sessionId })
-  return epoch
+async function endOthers(tx: Repository, { userId, sessionId }: SessionPrincipal, { endKeys }: Ending, expectedEpoch: number | null = null): Promise<Ended> {
+  const epoch = await tx.users.raiseEpoch(userId)
+  if (epoch === null || !(await tx.sessions.moveToEpoch(sessionId, epoch))) throw hasEnded()
+  // Of two changes at once, the second was verified against a secret that is no more.
+  if (expectedEpoch !== null && epoch !== expectedEpoch) throw new AuthError('invalid_credentials', { cause: 'changed meanwhile' })
+  const { ids, alive } = endKeys ? await tx.apiKeys.deleteAll(userId) : { ids: [], alive: 0 }
+  return {
+    ends: [{ kind: 'user', subject: userId, epoch, survivor: sessionId }, ...ids.map((subject) => ({ kind: 'api_key', subject }) as const)],
+    keys: { ended: alive, remaining: await tx.apiKeys.countAlive(userId) },
+  }
 }
 
 /** What every change of a credential does besides. @throws AuthError invalid_credentials | access_token_invalid */
-async function settleChange(tx: Repository, principal: SessionPrincipal, verified: Verified, origin: Origin): Promise<void> {
+async function settleChange(tx: Repository, principal: SessionPrincipal, verified: Verified, origin: Origin, ending: Ending): Promise<Ended> {
   await settleVerified(tx, verified, origin)
-  const epoch = await endOtherSessions(tx, principal)
-  // Of two changes at once, the second was verified against a secret that is no more.
-  if (epoch !== verified.record.user.epoch + 1) throw new AuthError('invalid_credentials', { cause: 'changed meanwhile' })
+  return endOthers(tx, principal, ending, verified.record.user.epoch + 1)
 }
 
+const afterEnding = (type: AuditEventType, principal: SessionPrincipal, origin: Origin, { ends, keys }: Ended): Changed<KeysAfter> => ({
+  result: keys,
+  ends,
+  events: [{ type, ...by(principal, origin), detail: { api_keys_ended: keys.ended, api_keys_remaining: keys.remaining } }],
+})
+
 /** @throws AuthError malformed | invalid_credentials */
-export async function changePassword(service: Service, principal: SessionPrincipal, change: { current: string; new: string }, origin: Origin): Promise<void> {
-  requirePassword(change.new, 'new')
-  await withPassword(service, { principal, origin }, change.current, async (verified) => {
-    const hash = await service.hasher.hash(change.new, fairnessOf({ origin, counter: verified.counter }))
-    await service.repository.transaction(async (tx) => {
-      await settleChange(tx, principal, verified, origin)
+export async function changePassword(service: Service, principal: SessionPrincipal, given: { current: string; new: string } & Ending, origin: Origin): Promise<KeysAfter> {
+  requirePassword(given.new, 'new')
+  return withPassword(service, { principal, origin }, given.current, async (verified) => {
+    const hash = await service.hasher.hash(given.new, fairnessOf({ origin, counter: verified.counter }))
+    return changeOwn(service, principal, async (tx) => {
+      const ended = await settleChange(tx, principal, verified, origin, given)
       await tx.credentials.setPassword(principal.userId, hash)
-      await tx.audit.append({ type: 'password_changed', ...by(principal, origin) })
+      return afterEnding('password_changed', principal, origin, ended)
     })
   })
 }
 
 /** @throws AuthError malformed | invalid_credentials */
-export async function setPin(service: Service, principal: SessionPrincipal, change: { password: string; pin: string }, origin: Origin): Promise<void> {
-  requirePin(change.pin)
-  await withPassword(service, { principal, origin }, change.password, async (verified) => {
+export async function setPin(service: Service, principal: SessionPrincipal, given: { password: string; pin: string } & Ending, origin: Origin): Promise<KeysAfter> {
+  requirePin(given.pin)
+  return withPassword(service, { principal, origin }, given.password, async (verified) => {
     if (verified.record.user.username === null) throw malformed('a PIN is used with a username, and you have none')
-    const pin = await hashPin(service.hasher, service.keyring, change.pin, fairnessOf({ origin, counter: verified.counter }))
-    await service.repository.transaction(async (tx) => {
-      await settleChange(tx, principal, verified, origin)
+    const pin = await hashPin(service.hasher, service.keyring, given.pin, fairnessOf({ origin, counter: verified.counter }))
+    return changeOwn(service, principal, async (tx) => {
+      const ended = await settleChange(tx, principal, verified, origin, given)
       await tx.credentials.setPin(principal.userId, pin)
       await tx.attempts.reopenPin(principal.userId)
-      await tx.audit.append({ type: 'pin_changed', ...by(principal, origin) })
+      return afterEnding('pin_changed', principal, origin, ended)
     })
   })
 }
@@ -142,11 +164,12 @@ export interface GeneratedTotp {
 export async function generateTotp(service: Service, principal: SessionPrincipal, password: string, origin: Origin, issuer: string): Promise<GeneratedTotp> {
   return withPassword(service, { principal, origin }, password, async (verified) => {
     const secret = newTotpSecret()
-    await service.repository.transaction(async (tx) => {
+    await changeOwn(service, principal, async (tx) => {
       await settleVerified(tx, verified, origin)
-      await requireAlive(tx, principal)
+      await tx.users.hold(principal.userId)
       if (await tx.credentials.hasTotp(principal.userId)) throw alreadyEnabled()
       await tx.credentials.saveTotpEnrolment(principal.sessionId, service.keyring.seal('totp', secret, principal.userId), enrolmentSeconds)
+      return { result: undefined }
     })
     const { username, email } = verified.record.user
     return { secret: base32(secret), otpauthUrl: otpauthUrl(secret, issuer, email ?? username ?? principal.userId) }
@@ -171,8 +194,7 @@ export async function enableTotp(service: Service, principal: SessionPrincipal, 
       const hashes = codes.map((code) => recoveryCodeHash(service, principal.userId, code))
       await tx.credentials.enableTotp(principal.userId, service.keyring.seal('totp', secret, principal.userId), step, hashes)
       await tx.credentials.deleteTotpEnrolment(principal.sessionId)
-      await tx.audit.append({ type: 'totp_enabled', ...by(principal, origin) })
-      return codes
+      return { result: codes, events: [{ type: 'totp_enabled', ...by(principal, origin) }] }
     },
   })
 }
@@ -190,8 +212,7 @@ export async function disableTotp(service: Service, principal: SessionPrincipal,
     async use(tx, factor) {
       if (!(await consumeSecondFactor(tx, principal.userId, factor, origin))) return false
       await tx.credentials.disableTotp(principal.userId)
-      await tx.audit.append({ type: 'totp_disabled', ...by(principal, origin) })
-      return true
+      return { result: undefined, events: [{ type: 'totp_disabled', ...by(principal, origin) }] }
     },
   })
 }
@@ -201,18 +222,16 @@ export const listSessions = (service: Service, userId: string): Promise<Session[
 
 /** @throws AuthError not_found, for another user's session too */
 export async function endOwnSession(service: Service, principal: SessionPrincipal, sessionId: string, origin: Origin): Promise<void> {
-  await service.repository.transaction(async (tx) => {
-    await requireAlive(tx, principal)
+  // Whoever ends the own session loses the authority by that: nothing is left to check.
+  const authority = sessionId === principal.sessionId ? null : { holder: principal, scope: null }
+  await change(service, authority, async (tx) => {
+    await tx.users.hold(principal.userId)
     const state = await tx.sessions.find(sessionId)
     if (!state?.alive || state.user.id !== principal.userId) throw new AuthError('not_found', { reason: 'there is no such session: GET /users/me/sessions lists yours' })
-    await endSession(tx, { sessionId, because: 'ended_by_user', origin, actor: null })
+    return endSessionRow(tx, { sessionId, because: 'ended_by_user', origin, actor: null })
   })
 }
 
 /** Ends all sessions but the one that asks. */
-export async function endOtherOwnSessions(service: Service, principal: SessionPrincipal, origin: Origin): Promise<void> {
-  await service.repository.transaction(async (tx) => {
-    await endOtherSessions(tx, principal)
-    await tx.audit.append({ type: 'sessions_ended', ...by(principal, origin) })
-  })
-}
+export const endOtherOwnSessions = (service: Service, principal: SessionPrincipal, origin: Origin, ending: Ending = {}): Promise<KeysAfter> =>
+  changeOwn(service, principal, async (tx) => afterEnding('sessions_ended', principal, origin, await endOthers(tx, principal, ending)))

@@ -1,17 +1,18 @@
 import type { AuditEventType, StoredAuditEvent } from './audit.js'
+import { change } from './authority.js'
 import { AuthError, malformed } from './errors.js'
 import { foldName, lowerName } from './name-folding.js'
 import { lockoutOf, type LockoutReport } from './lockout-report.js'
-import type { Operator, Role, Session, User, UserStatus } from './model.js'
+import type { Authority, Operator, Role, Session, User, UserStatus } from './model.js'
 import type { NewAccount } from './new-accounts.js'
 import * as operators from './operators.js'
-import type { Repository } from './ports.js'
 import type { CoreService } from './service.js'
 import { reportSigningKeys, type SigningKeyReport, type SigningKeys } from './signing-keys.js'
 
 /** An operator who calls over HTTP: a user of the service too, and not to be locked out by themselves. */
 export interface Administrator extends Operator {
   readonly userId: string
+  readonly authority: Authority
 }
 
 /** A user, which secrets are set, and what is open: never a secret. */
@@ -100,10 +101,7 @@ export function createAdministration(service: CoreService, signingKeys: SigningK
     changeUser: async (id, change, by) => overviewOf(service, await changeUser(service, await find(id), change, by)),
     async deleteUser(id, by) {
       const user = await findOther(id, by, 'you cannot delete yourself: another operator can')
-      await repository.transaction(async (tx) => {
-        await requireStillAdministrator(tx, by)
-        await operators.deleteUser({ ...service, repository: tx }, user.id, by)
-      })
+      await operators.deleteUser(service, user.id, by)
     },
     async setPassword(id, password, by) {
       const user = await findOther(id, by, 'change your own password at /users/me/password, which asks for the present one')
@@ -172,33 +170,25 @@ export async function overviewOf({ repository }: CoreService, { id }: User): Pro
   }
 }
 
-/** All of it or nothing. @throws AuthError malformed | conflict | not_found */
-async function changeUser(service: CoreService, user: User, change: UserChange, by: Administrator): Promise<User> {
-  refuseLockout(user, change, by)
-  const { role, status, ...names } = change
-  if (Object.keys(change).length === 0) throw malformed('give at least one of username, email, email_verified, role and status')
-  return service.repository.transaction(async (tx) => {
-    const inside = { ...service, repository: tx }
-    if (role !== undefined || status !== undefined) await requireStillAdministrator(tx, by)
+/** All of it or nothing, and one revocation for all. @throws AuthError malformed | conflict | not_found */
+async function changeUser(service: CoreService, user: User, requested: UserChange, by: Administrator): Promise<User> {
+  refuseLockout(user, requested, by)
+  const { role, status, ...names } = requested
+  if (Object.keys(requested).length === 0) throw malformed('give at least one of username, email, email_verified, role and status')
+  return change(service, by.authority, async (tx) => {
+    await operators.holdUser(tx, user.id, by)
     // Each step starts a new epoch: the next one must know it, or it would not find the sessions that it is to keep.
-    const current = async (): Promise<User> => (await tx.users.hold(user.id)) ?? operators.findUser(inside, { id: user.id })
-    if (Object.keys(names).length > 0) await operators.setNames(inside, await current(), names, by)
-    if (role !== undefined && role !== (await current()).role) await operators.setRole(inside, await current(), role, by)
-    if (status !== undefined && status !== (await current()).status) await operators.setStatus(inside, user.id, status, by)
-    return current()
+    const current = (): Promise<User> => operators.findUser({ repository: tx }, { id: user.id })
+    const steps: operators.UserStep[] = []
+    if (Object.keys(names).length > 0) steps.push(await operators.setNamesOf(tx, await current(), names, by))
+    if (role !== undefined && role !== (await current()).role) steps.push(await operators.setRoleOf(tx, await current(), role, by))
+    if (status !== undefined && status !== (await current()).status) steps.push(await operators.setStatusOf(tx, await current(), status, by))
+    // The end of the last epoch is that of those before.
+    return { result: await current(), ends: steps.at(-1)?.ends ?? [], events: steps.map(({ event }) => event) }
   })
 }
 
-/**
- * Nobody takes away their own rights, so one administrator is always left; unless two take away each other's at once. One after the
- * other: the second has none any more. @throws AuthError forbidden
- */
-async function requireStillAdministrator(tx: Repository, by: Administrator): Promise<void> {
-  await tx.users.holdAdministrators()
-  const user = await tx.users.find(by.userId)
-  if (user?.role !== 'admin' || user.status !== 'active') throw new AuthError('forbidden', { reason: 'you are no administrator any more' })
-}
-
+/** Nobody takes away their own rights, so one administrator is always left. */
 function refuseLockout(user: User, { role, status }: UserChange, by: Administrator): void {
   if (user.id !== by.userId) return
   if (status === 'suspended') throw new AuthError('conflict', { reason: 'you cannot suspend yourself: another operator can' })

@@ -1,11 +1,13 @@
 import { createHash, randomInt } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
+import { change } from './authority.js'
 import { AuthError, malformed } from './errors.js'
 import { codePoints } from './identifiers.js'
-import type { Actor, ApiKey, ApiKeyPrincipal, Origin, Revocation, SessionPrincipal } from './model.js'
+import { requireLoginForKeys } from './login-for-keys.js'
+import type { Actor, ApiKey, ApiKeyPrincipal, Authority, Origin, Revocation, SessionPrincipal, User } from './model.js'
 import type { ApiKeyState, NewApiKey, Repository } from './ports.js'
 import { isScope, scopesOfEverybody, scopesOfKey, scopesOfRole } from './scopes.js'
-import type { CoreService, Service } from './service.js'
+import type { CoreService, Service, ServiceSettings } from './service.js'
 
 const prefix = 'sk_live_'
 const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -57,18 +59,35 @@ export interface ApiKeyRequest {
 
 type KeyStore = Pick<CoreService, 'repository' | 'clock'>
 
+/** A key is made by its owner through a session, or by an operator of the machine. */
+export interface KeyMaker {
+  readonly origin: Origin | null
+  readonly operator?: string
+  readonly session?: SessionPrincipal
+}
+
+interface KeyMint extends KeyStore {
+  readonly settings?: Pick<ServiceSettings, 'apiKeyMaxAgeSeconds'>
+}
+
+const mintingAuthority = ({ settings }: KeyMint, holder: SessionPrincipal): Authority =>
+  ({ holder, scope: null, demand: ({ login }) => { requireLoginForKeys(login, settings?.apiKeyMaxAgeSeconds ?? null) } })
+
 /**
  * @throws AuthError malformed (unknown scope, end in the past) | forbidden (a scope that the owner lacks) | conflict (quota)
  */
-export async function createApiKey(service: KeyStore, userId: string, request: ApiKeyRequest, by: { origin: Origin | null; operator?: string }): Promise<CreatedApiKey> {
+export async function createApiKey(service: KeyMint, userId: string, request: ApiKeyRequest, by: KeyMaker): Promise<CreatedApiKey> {
   requireName(request.name)
   requireExpectable(request.expiresAt, service.clock.now())
   const secret = newApiKeySecret()
-  const key = await service.repository.transaction(async (tx) => {
-    await requireScopes(tx, userId, request.scopes)
+  const key = await change(service, by.session ? mintingAuthority(service, by.session) : null, async (tx) => {
+    // Held from here on: keys are counted one after the other, and whoever ends all of them finds this one.
+    const owner = await tx.users.hold(userId)
+    if (owner === null) throw by.session ? new AuthError('access_token_invalid', { cause: 'the user is gone' }) : new AuthError('not_found', { reason: 'there is no such user' })
+    requireScopes(owner, request.scopes)
     const stored = await insertKey(tx, { id: uuidv7(), userId, ...request, hash: hashOf(secret), hint: hintOf(secret) })
-    await tx.audit.append({ type: 'api_key_created', actor: actorOf(userId, by.operator), userId, origin: by.origin, detail: { key: stored.id, scopes: stored.scopes } })
-    return stored
+    const detail = { key: stored.id, scopes: stored.scopes }
+    return { result: stored, events: [{ type: 'api_key_created', actor: actorOf(userId, by.operator), userId, origin: by.origin, detail }] }
   })
   return { key, secret }
 }
@@ -98,11 +117,10 @@ function requireExpectable(expiresAt: Date | null, now: Date): void {
 
 const hasEnded = ({ expiresAt }: ApiKey, now: Date): boolean => expiresAt !== null && expiresAt <= now
 
-async function requireScopes(tx: Repository, userId: string, requested: readonly string[] | null): Promise<void> {
+function requireScopes(owner: User, requested: readonly string[] | null): void {
   if (requested === null) return
   if (!requested.every(isScope)) throw malformed('scopes has an unknown scope')
-  const owner = await tx.users.find(userId)
-  const held: readonly string[] = owner ? scopesOfRole(owner.role) : []
+  const held: readonly string[] = scopesOfRole(owner.role)
   if (!requested.every((scope) => held.includes(scope))) throw lacksScope()
 }
 
@@ -116,31 +134,32 @@ const lacksScope = (): AuthError => new AuthError('forbidden', { reason: 'you do
 export const listApiKeys = (service: KeyStore, userId: string): Promise<ApiKey[]> => service.repository.apiKeys.list(userId)
 
 /** @param userId null: whosever key it is. @param by without an actor it is the user @throws AuthError api_key_not_found, for another user's key too */
-export async function deleteApiKey(service: KeyStore, keyId: string, userId: string | null, by: { origin: Origin | null; actor?: Actor }): Promise<void> {
+export async function deleteApiKey(service: KeyStore, keyId: string, userId: string | null, by: { origin: Origin | null; actor?: Actor; authority?: Authority | null }): Promise<void> {
   const actor = by.actor ?? { kind: 'user', id: userId ?? '' }
-  await service.repository.transaction(async (tx) => {
+  await change(service, by.authority ?? null, async (tx) => {
+    if (userId !== null) await tx.users.hold(userId)
     if (!(await tx.apiKeys.delete(keyId, userId))) throw new AuthError('api_key_not_found')
-    await tx.revocations.announce({ kind: 'api_key', subject: keyId })
-    await tx.audit.append({ type: 'api_key_deleted', actor, userId, origin: by.origin, detail: { key: keyId } })
+    return { result: undefined, ends: [{ kind: 'api_key', subject: keyId }], events: [{ type: 'api_key_deleted', actor, userId, origin: by.origin, detail: { key: keyId } }] }
   })
 }
 
 /**
  * A new key of the same name, scopes and end; the old one lives on for the overlap. Who lost the answer rolls again.
- * @throws AuthError api_key_not_found | forbidden (a key of scopes that the caller's token lacks) | conflict
+ * @throws AuthError api_key_not_found | forbidden (a key of scopes that the caller's token lacks; a login that makes no keys) | conflict
  */
-export async function rollApiKey(service: KeyStore, keyId: string, principal: SessionPrincipal, overlapSeconds: number, origin: Origin): Promise<CreatedApiKey> {
+export async function rollApiKey(service: KeyMint, keyId: string, principal: SessionPrincipal, overlapSeconds: number, origin: Origin): Promise<CreatedApiKey> {
   const { userId } = principal
   const secret = newApiKeySecret()
-  const key = await service.repository.transaction(async (tx) => {
+  const key = await change(service, mintingAuthority(service, principal), async (tx) => {
+    // The user before the key, as whoever deletes all of a user's keys takes them.
+    await tx.users.hold(userId)
     const old = await tx.apiKeys.retire(keyId, userId, overlapSeconds)
     if (old === null) throw new AuthError('api_key_not_found')
     const { name, scopes, expiresAt } = old
     requireScopesOf(principal, scopes)
     const stored = await insertKey(tx, { id: uuidv7(), userId, name, scopes, expiresAt, hash: hashOf(secret), hint: hintOf(secret) })
-    await tx.revocations.announce({ kind: 'api_key', subject: keyId })
-    await tx.audit.append({ type: 'api_key_rolled', actor: { kind: 'user', id: userId }, userId, origin, detail: { key: keyId, successor: stored.id, overlap_seconds: overlapSeconds } })
-    return stored
+    const detail = { key: keyId, successor: stored.id, overlap_seconds: overlapSeconds }
+    return { result: stored, ends: [{ kind: 'api_key', subject: keyId }], events: [{ type: 'api_key_rolled', actor: { kind: 'user', id: userId }, userId, origin, detail }] }
   })
   return { key, secret }
 }

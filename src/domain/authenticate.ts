@@ -56,6 +56,7 @@ const sessionPrincipal = (claims: AccessClaims): SessionPrincipal => ({
 const clientPrincipal = (claims: AccessClaims): ClientPrincipal => ({
   kind: 'client',
   clientId: claims.sub,
+  epoch: claims.ep,
   tokenId: claims.jti,
   expiresAt: new Date(claims.exp * 1000),
   scopes: scopesOf(claims),

@@ -22,14 +22,14 @@ export interface Identity {
 
 export interface AccountOperations {
   me(userId: string): Promise<accounts.Me>
-  changePassword(principal: SessionPrincipal, change: { current: string; new: string }, origin: Origin): Promise<void>
-  setPin(principal: SessionPrincipal, change: { password: string; pin: string }, origin: Origin): Promise<void>
+  changePassword(principal: SessionPrincipal, change: { current: string; new: string } & accounts.Ending, origin: Origin): Promise<accounts.KeysAfter>
+  setPin(principal: SessionPrincipal, change: { password: string; pin: string } & accounts.Ending, origin: Origin): Promise<accounts.KeysAfter>
   generateTotp(principal: SessionPrincipal, password: string, origin: Origin): Promise<accounts.GeneratedTotp>
   enableTotp(principal: SessionPrincipal, given: { secret: string; otp: string }, origin: Origin): Promise<string[]>
   disableTotp(principal: SessionPrincipal, otp: string, origin: Origin): Promise<void>
   listSessions(userId: string): Promise<Session[]>
   endSession(principal: SessionPrincipal, sessionId: string, origin: Origin): Promise<void>
-  endOtherSessions(principal: SessionPrincipal, origin: Origin): Promise<void>
+  endOtherSessions(principal: SessionPrincipal, origin: Origin, ending?: accounts.Ending): Promise<accounts.KeysAfter>
 }
 
 export interface ApiKeyOperations {
@@ -59,15 +59,15 @@ export function createIdentity(service: Service, apiKeys: ApiKeyVerifier): Ident
       disableTotp: (principal, otp, origin) => accounts.disableTotp(once(), principal, otp, origin),
       listSessions: (userId) => accounts.listSessions(once(), userId),
       endSession: (principal, sessionId, origin) => accounts.endOwnSession(once(), principal, sessionId, origin),
-      endOtherSessions: (principal, origin) => accounts.endOtherOwnSessions(once(), principal, origin),
+      endOtherSessions: (principal, origin, ending) => accounts.endOtherOwnSessions(once(), principal, origin, ending),
     },
     apiKeys: {
       create: async (principal, request, origin) => {
         requireScopesOf(principal, request.scopes)
-        return createApiKey(once(), principal.userId, request, { origin })
+        return createApiKey(once(), principal.userId, request, { origin, session: principal })
       },
       list: (userId) => listApiKeys(once(), userId),
-      delete: (principal, keyId, origin) => deleteApiKey(once(), keyId, principal.userId, { origin }),
+      delete: (principal, keyId, origin) => deleteApiKey(once(), keyId, principal.userId, { origin, authority: { holder: principal, scope: null } }),
       roll: (principal, keyId, overlapSeconds, origin) => rollApiKey(once(), keyId, principal, overlapSeconds, origin),
     },
   }

@@ -65,9 +65,11 @@ export interface Actor {
   readonly id: string
 }
 
-/** Who changes what is others', and from where, where that is known. */
+/** Who changes what belongs to others, and from where, where that is known. */
 export interface Operator extends Actor {
   readonly origin?: Origin
+  /** On whose word it is done. Absent: the operator of the machine, by the command line. */
+  readonly authority?: Authority
 }
 
 export interface ApiKey {
@@ -132,8 +134,38 @@ export interface ApiKeyPrincipal extends Rights {
 export interface ClientPrincipal extends Rights {
   readonly kind: 'client'
   readonly clientId: string
+  readonly epoch: number
   readonly tokenId: string
   readonly expiresAt: Date
+}
+
+/** A client that has shown its own secret or key instead of a token. */
+export interface AuthenticatedClient {
+  readonly kind: 'authenticated_client'
+  readonly clientId: string
+  /** The effective epoch of the client when the secret was checked. */
+  readonly epoch: number
+}
+
+/** On whose word a change is made. */
+export interface Authority {
+  readonly holder: Principal | AuthenticatedClient
+  /** The right that the change takes. null: none beyond being the holder. */
+  readonly scope: string | null
+  /** What else must be true of the holder. @throws AuthError */
+  readonly demand?: (standing: Standing) => void
+}
+
+/** What the database knows of the holder of an authority. */
+export interface Standing {
+  /** The session, key or client has not ended, and its user is active. */
+  readonly stands: boolean
+  /** null: the user is gone; or the holder is a client. */
+  readonly user: User | null
+  /** The scopes that an API key or a client was given. null: a session; or a key with the ordinary rights. */
+  readonly scopes: readonly string[] | null
+  /** How a session was opened. null: there is none. */
+  readonly login: { readonly amr: readonly AuthenticationMethod[]; readonly secondsAgo: number } | null
 }
 
 /** The end of something, as every node and verifier must know it. */

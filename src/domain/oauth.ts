@@ -1,12 +1,14 @@
 import { v7 as uuidv7 } from 'uuid'
-import { deleteApiKey, isWellFormedKey, type ApiKeyVerifier } from './api-keys.js'
+import { isWellFormedKey, type ApiKeyVerifier } from './api-keys.js'
 import { identityOf } from './authenticate.js'
+import { change } from './authority.js'
 import { AuthError } from './errors.js'
-import type { Actor, Client, Origin, Principal } from './model.js'
-import type { AccessClaims } from './ports.js'
+import type { Actor, Authority, Client, Origin, Principal } from './model.js'
+import { holdIfThere } from './operators.js'
+import type { AccessClaims, Repository } from './ports.js'
 import { decodeRefreshToken } from './refresh-token.js'
 import type { Service } from './service.js'
-import { endSession } from './sessions.js'
+import { endSessionRow } from './sessions.js'
 
 /** What the OAuth endpoints do, once it is known who calls. */
 
@@ -16,14 +18,16 @@ export interface Caller {
   /** null: a user. */
   readonly clientId: string | null
   readonly scopes: readonly string[]
+  readonly holder: Authority['holder']
 }
 
-export const callerOfClient = ({ id, scopes }: Pick<Client, 'id' | 'scopes'>): Caller => ({ actor: { kind: 'client', id }, clientId: id, scopes })
+export const callerOfClient = ({ id, scopes, epoch }: Pick<Client, 'id' | 'scopes' | 'epoch'>): Caller =>
+  ({ actor: { kind: 'client', id }, clientId: id, scopes, holder: { kind: 'authenticated_client', clientId: id, epoch } })
 
 export const callerOf = (principal: Principal): Caller =>
   principal.kind === 'client'
-    ? callerOfClient({ id: principal.clientId, scopes: principal.scopes })
-    : { actor: { kind: 'user', id: principal.userId }, clientId: null, scopes: principal.scopes }
+    ? { actor: { kind: 'client', id: principal.clientId }, clientId: principal.clientId, scopes: principal.scopes, holder: principal }
+    : { actor: { kind: 'user', id: principal.userId }, clientId: null, scopes: principal.scopes, holder: principal }
 
 export interface ClientToken {
   readonly accessToken: string
@@ -114,31 +118,60 @@ function describeClaims(service: Service, claims: AccessClaims): ActiveToken {
  * Ends a token: an access token alone, a refresh token with its whole session, an API key. One that is dead, forged or foreign is
  * no error.
  * @param caller a client ends its own tokens; with the scope `revoke`, any
- * @throws AuthError forbidden (unauthorized_client)
+ * @throws AuthError forbidden (unauthorized_client); or the caller's own authority has ended
  * @see RFC 7009 §2.1
  */
 export async function revokeToken(service: Service, apiKeys: ApiKeyVerifier, caller: Caller, token: string, origin: Origin): Promise<void> {
-  const mayRevokeAny = caller.scopes.includes('revoke')
-  if (isWellFormedKey(token)) {
-    const key = await apiKeys.verify(token).catch(onlyRefusals)
-    if (!key) return
-    requireRight(mayRevokeAny)
-    // Somebody else may have been faster.
-    await deleteApiKey(service, key.apiKeyId, key.userId, { origin, actor: caller.actor }).catch(onlyRefusals)
-    return
-  }
+  if (isWellFormedKey(token)) return revokeKey(service, apiKeys, caller, token, origin)
   const presented = decodeRefreshToken(token, service.keyring)
-  if (presented) {
-    requireRight(mayRevokeAny)
-    await endSession(service.repository, { sessionId: presented.sessionId, because: 'token_revoked', origin, actor: caller.actor })
-    return
-  }
+  if (presented) return revokeSession(service, caller, presented.sessionId, origin)
   const claims = await liveClaims(service, token)
-  if (!claims) return
-  requireRight(mayRevokeAny || isOwn(caller, claims))
-  await service.repository.transaction(async (tx) => {
-    await tx.revocations.announce({ kind: 'token', subject: claims.jti })
-    await tx.audit.append({ type: 'token_revoked', actor: caller.actor, userId: claims.sub === claims.sid ? null : claims.sub, sessionId: claims.sid, origin, detail: { token: claims.jti } })
+  if (claims) await revokeAccessToken(service, caller, claims, origin)
+}
+
+const mayRevokeAny = ({ scopes }: Caller): boolean => scopes.includes('revoke')
+
+const mayRevokeOthers = ({ holder }: Caller): Authority => ({ holder, scope: 'revoke' })
+
+/** Two users with the scope may end each other's at once: see `holdIfThere`. The owner comes before what is the owner's. */
+const holdOwner = async (tx: Repository, { actor, holder }: Caller, userId: string): Promise<void> => {
+  await holdIfThere(tx, userId, holder.kind === 'client' || holder.kind === 'authenticated_client' ? actor : { ...actor, authority: { holder, scope: 'revoke' } })
+}
+
+async function revokeKey(service: Service, apiKeys: ApiKeyVerifier, caller: Caller, token: string, origin: Origin): Promise<void> {
+  const key = await apiKeys.verify(token).catch(onlyRefusals)
+  if (!key) return
+  requireRight(mayRevokeAny(caller))
+  // A key that ends itself has no authority left to check.
+  const isItself = caller.holder.kind === 'api_key' && caller.holder.apiKeyId === key.apiKeyId
+  await change(service, isItself ? null : mayRevokeOthers(caller), async (tx) => {
+    await holdOwner(tx, caller, key.userId)
+    // Somebody else may have been faster.
+    if (!(await tx.apiKeys.delete(key.apiKeyId, key.userId))) return { result: undefined }
+    const event = { type: 'api_key_deleted', actor: caller.actor, userId: key.userId, origin, detail: { key: key.apiKeyId } } as const
+    return { result: undefined, ends: [{ kind: 'api_key', subject: key.apiKeyId }], events: [event] }
+  })
+}
+
+async function revokeSession(service: Service, caller: Caller, sessionId: string, origin: Origin): Promise<void> {
+  requireRight(mayRevokeAny(caller))
+  const isItself = caller.holder.kind === 'session' && caller.holder.sessionId === sessionId
+  await change(service, isItself ? null : mayRevokeOthers(caller), async (tx) => {
+    const owner = (await tx.sessions.find(sessionId))?.user
+    if (owner) await holdOwner(tx, caller, owner.id)
+    return endSessionRow(tx, { sessionId, because: 'token_revoked', origin, actor: caller.actor })
+  })
+}
+
+async function revokeAccessToken(service: Service, caller: Caller, claims: AccessClaims, origin: Origin): Promise<void> {
+  requireRight(mayRevokeAny(caller) || isOwn(caller, claims))
+  const ofClient = claims.sub === claims.sid
+  await change(service, isOwn(caller, claims) ? { holder: caller.holder, scope: null } : mayRevokeOthers(caller), async (tx) => {
+    // What is done on the authority of this token holds the same row: it is either over, or finds the token dead.
+    if (ofClient) await tx.clients.hold(claims.sub)
+    else await holdOwner(tx, caller, claims.sub)
+    const event = { type: 'token_revoked', actor: caller.actor, userId: ofClient ? null : claims.sub, sessionId: claims.sid, origin, detail: { token: claims.jti } } as const
+    return { result: undefined, ends: [{ kind: 'token', subject: claims.jti }], events: [event] }
   })
 }
 

@@ -2,6 +2,7 @@ import type { AuditEvent, AuditEventType, SealedAuditEvent, StoredAuditEvent } f
 import type {
   ApiKey,
   AuthenticationMethod,
+  Authority,
   Client,
   DialectName,
   NewRevocation,
@@ -10,6 +11,7 @@ import type {
   Role,
   Session,
   SessionState,
+  Standing,
   User,
   UserStatus,
 } from './model.js'
@@ -32,6 +34,7 @@ export interface Repository {
   readonly fleet: Fleet
   readonly audit: AuditTrail
   readonly auditChain: AuditChain
+  readonly authorities: Authorities
   /**
    * All or nothing; inside a transaction it joins that one. Revocations announced inside are obeyed by this node as soon as
    * the commit is acknowledged. When another transaction got in the way `work` runs again: it only asks the repository.
@@ -249,8 +252,11 @@ export interface ApiKeys {
   find(id: string, userId: string): Promise<ApiKey | null>
   list(userId: string): Promise<ApiKey[]>
   listAll(page: { after: string | null; limit: number }): Promise<ApiKey[]>
+  countAlive(userId: string): Promise<number>
   /** @param userId null: whoever owns it. @returns false for an unknown key or another user's */
   delete(id: string, userId: string | null): Promise<boolean>
+  /** Inside a transaction that holds the user. @returns the ids of all keys, and how many of them had not expired */
+  deleteAll(userId: string): Promise<{ ids: string[]; alive: number }>
   /**
    * One statement: a key that lives ends within so many seconds, and never later than it would have.
    * @returns the key with the end that it was made with, for its successor; null for an unknown key, another user's, or one that has ended
@@ -274,6 +280,8 @@ export interface Clients {
   find(id: string): Promise<Client | null>
   /** The client, if the hash is that of its secret, or of the one before while that still serves. */
   findBySecret(id: string, secretHash: Buffer): Promise<Client | null>
+  /** Inside a transaction: until it is over nobody else changes the client, or acts on its authority. */
+  hold(id: string): Promise<void>
   /** By name. */
   list(): Promise<Client[]>
   /** The secret before goes on serving for the overlap. @returns false for an unknown client, and one without a secret */
@@ -355,6 +363,13 @@ export interface Revocations {
   after(seq: number): Promise<Revocation[]>
   /** Asks the database what memory would answer, when memory may be stale. */
   isTokenDead(token: TokenIdentity): Promise<boolean>
+}
+
+/** Whether the word of somebody who makes a change still counts (domain/authority.ts). */
+export interface Authorities {
+  /** Inside a transaction, after all that it may have to wait for: waits for whoever ends the holder's authority now; from then on that waits for us. */
+  hold(holder: Authority['holder']): Promise<void>
+  find(holder: Authority['holder']): Promise<Standing>
 }
 
 /** What of an access token a revocation can hit. */

@@ -37,5 +37,7 @@ export interface ServiceSettings {
   /** The `client_id` of tokens that no confidential client asked for. */
   readonly publicClientId: string
   readonly refreshGraceSeconds: number
+  /** How long after a login its session may make API keys. null: as long as it lives. */
+  readonly apiKeyMaxAgeSeconds: number | null
   readonly dialects: Readonly<Record<DialectName, DialectPolicy>>
 }

@@ -1,5 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
+import { change } from './authority.js'
 import type { Keyring } from './keyring.js'
 import type { Actor, Operator } from './model.js'
 import type { Clock, KeyWrap, Repository, StoredSigningKey } from './ports.js'
@@ -169,9 +170,9 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
     published: () => keys,
     reload,
     async rotate(actor) {
-      const kid = await repository.transaction(async (tx) => {
+      const kid = await change({ repository }, actor.authority ?? null, async (tx) => {
         await tx.keys.lock()
-        return addSuccessor(tx, actor)
+        return { result: await addSuccessor(tx, actor) }
       })
       await reload()
       return kid
@@ -188,14 +189,13 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
       return done
     },
     async revoke(kid, actor) {
-      const revoked = await repository.transaction(async (tx) => {
+      const revoked = await change({ repository }, actor.authority ?? null, async (tx) => {
         await tx.keys.lock()
-        if (!(await tx.keys.revokeSigningKey(kid))) return false
+        if (!(await tx.keys.revokeSigningKey(kid))) return { result: false }
         const others = (await tx.keys.signingKeys()).filter((key) => key.revokedAt === null)
         if (!others.some(({ signsFrom }) => signsFrom <= clock.now())) await add(tx, 0)
         await tx.keys.notifyChange()
-        await tx.audit.append({ type: 'signing_key_revoked', actor, origin: actor.origin ?? null, detail: { kid } })
-        return true
+        return { result: true, events: [{ type: 'signing_key_revoked', actor, origin: actor.origin ?? null, detail: { kid } }] }
       })
       await reload()
       return revoked

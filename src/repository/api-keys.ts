@@ -18,7 +18,7 @@ interface ApiKeyRow {
 const keyColumns = `
   k.id AS key_id, k.user_id AS owner_id, k.name, k.hint, k.scopes, k.created_at, k.expires_at, k.last_used_at`
 
-const live = '(k.expires_at IS NULL OR k.expires_at > tessera_now())'
+export const live = '(k.expires_at IS NULL OR k.expires_at > tessera_now())'
 
 const holdOwner = 'SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE'
 
@@ -48,6 +48,12 @@ const retire = `
     expires_at = least(k.expires_at, tessera_now() + make_interval(secs => $3))
   WHERE k.id = $1 AND k.user_id = $2 AND ${live}
   RETURNING ${keyColumns}, k.own_expires_at`
+
+/** In the order of the ids, as `touch` takes them. */
+const deleteAll = `
+  WITH owned AS (SELECT k.id, ${live} AS alive FROM api_keys k WHERE k.user_id = $1 ORDER BY k.id FOR UPDATE),
+    deleted AS (DELETE FROM api_keys WHERE id IN (SELECT id FROM owned))
+  SELECT id, alive FROM owned ORDER BY id`
 
 /** Always in the order of the ids: two nodes that report at once wait for each other instead of standing in a circle. */
 const touch = `
@@ -95,6 +101,16 @@ export function createApiKeys(database: Database): ApiKeys {
         after === null ? null : idToFind(after),
         limit,
       ]),
+
+    async countAlive(userId) {
+      const { rows: [row] } = await database.query<{ count: number }>(null, `SELECT count(*) FROM api_keys k WHERE k.user_id = $1 AND ${live}`, [idToFind(userId)])
+      return row?.count ?? 0
+    },
+
+    async deleteAll(userId) {
+      const { rows } = await database.query<{ id: string; alive: boolean }>(null, deleteAll, [idToFind(userId)])
+      return { ids: rows.map(({ id }) => id), alive: rows.filter(({ alive }) => alive).length }
+    },
 
     delete: (id, userId) =>
       changes('DELETE FROM api_keys WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)', [

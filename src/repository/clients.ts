@@ -60,6 +60,9 @@ export function createClients(database: Database): Clients {
     },
     find: (id) => one('client_find', `SELECT ${columns} FROM clients WHERE id = $1`, [idToFind(id)]),
     findBySecret: (id, secretHash) => one('client_find_by_secret', findBySecret, [idToFind(id), secretHash]),
+    async hold(id) {
+      await database.query(null, 'SELECT 1 FROM clients WHERE id = $1 FOR NO KEY UPDATE', [idToFind(id)])
+    },
     async list() {
       const { rows } = await database.query<ClientRow>(null, `SELECT ${columns} FROM clients ORDER BY name, id`, [])
       return rows.map(toClient)

@@ -4,6 +4,7 @@ import { createApiKeys } from './api-keys.js'
 import { createAttempts } from './attempts.js'
 import { createAuditTrail } from './audit.js'
 import { createAuditChain } from './audit-chain.js'
+import { createAuthorities } from './authorities.js'
 import { createClients } from './clients.js'
 import { createCredentials } from './credentials.js'
 import { createFleet } from './fleet.js'
@@ -41,6 +42,7 @@ function repositoryOn(database: Database, options: RevocationOptions): Repositor
     fleet: createFleet(database),
     audit: createAuditTrail(database),
     auditChain: createAuditChain(database),
+    authorities: createAuthorities(database),
     transaction: (work) =>
       database.isTransaction
         ? work(repository)

@@ -66,6 +66,7 @@ const readings: Reading[] = [
   ['BEARER_REFRESH_TTL', '1d', (c) => c.lifetimes.bearer.refreshSeconds, 86_400],
   ['TOKENSET_ACCESS_TTL', '30m', (c) => c.lifetimes.tokenset.accessSeconds, 1800],
   ['TOKENSET_REFRESH_TTL', '2h', (c) => c.lifetimes.tokenset.refreshSeconds, 7200],
+  ['API_KEY_MAX_AGE', '10m', (c) => c.apiKeyMaxAgeSeconds, 600],
   ['COOKIE_DOMAIN', 'example.com', (c) => c.cookieDomain, 'example.com'],
   ['COOKIE_SAMESITE', 'none', (c) => c.cookieSameSite, 'none', { PUBLIC_URL: 'https://id.example.com' }],
   ['ARGON2_MEMORY_KIB', '65536', (c) => c.argon2.memoryKiB, 65_536],

@@ -12,8 +12,9 @@ import {
   rollApiKey,
   type ApiKeyRequest,
 } from '../../src/domain/api-keys.js'
-import type { Role, SessionPrincipal, User } from '../../src/domain/model.js'
-import { createTestRepository, insertUser, repeat, times, unknownId } from '../support/repository.js'
+import type { AuthenticationMethod, Role, SessionPrincipal, User } from '../../src/domain/model.js'
+import type { Repository } from '../../src/domain/ports.js'
+import { createTestRepository, insertUser, openSession, repeat, times, unknownId } from '../support/repository.js'
 
 const origin = { ip: '203.0.113.7', userAgent: null, requestId: null }
 const ordinary: ApiKeyRequest = { name: 'deploy', scopes: null, expiresAt: null }
@@ -36,9 +37,11 @@ async function setUp(t: Test, role: Role = 'user') {
   return { service, repository, clock, owner, verifier, memory, create, hearTheWord, queries: () => queries }
 }
 
-const principalOf = (user: User): SessionPrincipal => ({
-  kind: 'session', userId: user.id, username: user.username, email: null, sessionId: unknownId, epoch: 0, amr: ['pwd'], tokenId: unknownId, expiresAt: new Date(), scopes: ['profile'],
-})
+/** Of a session that is open. */
+async function principalOf(repository: Repository, user: User, amr: readonly AuthenticationMethod[] = ['pwd']): Promise<SessionPrincipal> {
+  const { session } = await openSession(repository, user, { amr, lifetimeSeconds: 10 * 86_400 })
+  return { kind: 'session', userId: user.id, username: user.username, email: null, sessionId: session.id, epoch: session.epoch, amr, tokenId: unknownId, expiresAt: session.expiresAt, scopes: ['profile'] }
+}
 
 await t.test('a key is sk_live_ and letters and digits, and no two are the same', (t) => {
   const secrets = times(200, newApiKeySecret)
@@ -179,7 +182,8 @@ await t.test('case 56: who has all keys that one may have can roll one, and not 
   const { service, create, owner, clock } = await setUp(t)
   const { key: first } = await create()
   await repeat(keysPerUser - 1, create)
-  const roll = (id: string) => rollApiKey(service, id, principalOf(owner), 3600, origin)
+  const principal = await principalOf(service.repository, owner)
+  const roll = (id: string) => rollApiKey(service, id, principal, 3600, origin)
   let { key: last } = await roll(first.id)
   await t.rejects(create(), { code: 'conflict' }, 'the successor counts')
   await t.rejects(roll(first.id), { code: 'conflict' }, 'who lost the answer has to delete the successor first')
@@ -204,7 +208,7 @@ await t.test('another user’s key is as unknown as one that never was', async (
   const { key } = await create()
   for (const id of [key.id, unknownId]) {
     await t.rejects(deleteApiKey(service, id, stranger.id, { origin }), { code: 'api_key_not_found' })
-    await t.rejects(rollApiKey(service, id, principalOf(stranger), 0, origin), { code: 'api_key_not_found' })
+    await t.rejects(rollApiKey(service, id, await principalOf(service.repository, stranger), 0, origin), { code: 'api_key_not_found' })
   }
   t.same(await listApiKeys(service, owner.id), [key], 'and nothing happened to it')
 })
@@ -214,7 +218,7 @@ await t.test('a rolled key lives on for the overlap, its successor has its name,
   const expiresAt = new Date(clock.now().getTime() + 90 * 86_400_000)
   const old = await create({ name: 'nightly', scopes: ['profile'], expiresAt })
   await verifier.verify(old.secret)
-  const next = await rollApiKey(service, old.key.id, principalOf(owner), defaultOverlapSeconds, origin)
+  const next = await rollApiKey(service, old.key.id, await principalOf(service.repository, owner), defaultOverlapSeconds, origin)
   hearTheWord()
   t.match(next.key, { name: 'nightly', scopes: ['profile'], expiresAt })
   t.not(next.secret, old.secret)
@@ -231,22 +235,22 @@ await t.test('who lost the answer rolls again, and gets a key that is no worse',
   const expiresAt = new Date(clock.now().getTime() + 90 * 86_400_000)
   for (const end of [null, expiresAt]) {
     const { key } = await create({ expiresAt: end })
-    for (let i = 0; i < 3; i += 1) t.same((await rollApiKey(service, key.id, principalOf(owner), 3600, origin)).key.expiresAt, end)
+    for (let i = 0; i < 3; i += 1) t.same((await rollApiKey(service, key.id, await principalOf(service.repository, owner), 3600, origin)).key.expiresAt, end)
   }
 })
 
 await t.test('an overlap never prolongs a key, none ends it at once, and a key that has ended is not rolled', async (t) => {
   const { service, verifier, create, owner, clock, hearTheWord } = await setUp(t)
   const short = await create({ expiresAt: new Date(clock.now().getTime() + 60_000) })
-  await rollApiKey(service, short.key.id, principalOf(owner), 3600, origin)
+  await rollApiKey(service, short.key.id, await principalOf(service.repository, owner), 3600, origin)
   const leaked = await create()
   await verifier.verify(leaked.secret)
-  await rollApiKey(service, leaked.key.id, principalOf(owner), 0, origin)
+  await rollApiKey(service, leaked.key.id, await principalOf(service.repository, owner), 0, origin)
   hearTheWord()
   await t.rejects(verifier.verify(leaked.secret), { code: 'api_key_invalid' })
   await clock.advance(61)
   await t.rejects(verifier.verify(short.secret), { code: 'api_key_invalid' })
-  await t.rejects(rollApiKey(service, short.key.id, principalOf(owner), 0, origin), { code: 'api_key_not_found' }, 'its successor would be dead as well')
+  await t.rejects(rollApiKey(service, short.key.id, await principalOf(service.repository, owner), 0, origin), { code: 'api_key_not_found' }, 'its successor would be dead as well')
 })
 
 await t.test('the last use is gathered in memory and taken once', async (t) => {
@@ -267,7 +271,7 @@ await t.test('the last use is gathered in memory and taken once', async (t) => {
 await t.test('making, rolling and deleting a key is remembered, the key itself is not', async (t) => {
   const { service, repository, create, owner } = await setUp(t)
   const made = await create()
-  const rolled = await rollApiKey(service, made.key.id, principalOf(owner), 60, origin)
+  const rolled = await rollApiKey(service, made.key.id, await principalOf(service.repository, owner), 60, origin)
   await deleteApiKey(service, rolled.key.id, owner.id, { origin })
   const events = await repository.audit.list({ before: null, limit: 10 })
   t.same(events.map(({ type }) => type), ['api_key_deleted', 'api_key_rolled', 'api_key_created'])

@@ -11,7 +11,7 @@ export const serviceOf = ({ app, core, config }: TestApp): Service => ({
   ...core.service,
   accessTokens: app.accessTokens,
   revocations: { isFresh: () => app.revocationFeed.isFresh(), isTokenDead: () => Promise.resolve(false) },
-  settings: { issuer: config.publicUrl.href, audience: config.audience, publicClientId: config.tokensetClientId, refreshGraceSeconds: config.refreshGraceSeconds, dialects: app.dialectPolicies },
+  settings: { issuer: config.publicUrl.href, audience: config.audience, publicClientId: config.tokensetClientId, refreshGraceSeconds: config.refreshGraceSeconds, apiKeyMaxAgeSeconds: config.apiKeyMaxAgeSeconds, dialects: app.dialectPolicies },
 })
 
 /** A session without a login: for tests that need thousands, and are about something else than who gets in. */
