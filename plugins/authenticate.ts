@@ -34,6 +34,17 @@ export function sessionOf(request: FastifyRequest): SessionPrincipal {
   return principal
 }
 
+/** By what the calls of a service are counted. */
+export function callerNameOf(principal: Principal): string {
+  if (principal.kind === 'client') return `client:${principal.clientId}`
+  return principal.kind === 'api_key' ? `api_key:${principal.apiKeyId}` : `user:${principal.userId}`
+}
+
+const accountNameOf = (principal: Principal): string => (principal.kind === 'client' ? `client:${principal.clientId}` : `user:${principal.userId}`)
+
+/** Who cannot be authenticated now has not shown a wrong credential. */
+export const isUnavailable = (error: unknown): boolean => !(error instanceof AuthError) || error.code === 'unavailable'
+
 function requireHeld({ scopes }: Principal, scope: Scope): void {
   if (!scopes.includes(scope)) throw new AuthError('forbidden', { oauth: 'insufficient_scope', reason: `this takes the scope ${scope}` })
 }
@@ -41,7 +52,15 @@ function requireHeld({ scopes }: Principal, scope: Scope): void {
 function authenticatePlugin(fastify: FastifyInstance, _options: object, done: () => void): void {
   fastify.decorateRequest('principal', null)
   const authenticate = async (request: FastifyRequest): Promise<void> => {
-    request.principal = await fastify.identity.authenticate(extractCredential(request))
+    try {
+      request.principal = await fastify.identity.authenticate(extractCredential(request))
+    } catch (error) {
+      if (!isUnavailable(error)) await fastify.countStranger(request)
+      throw error
+    }
+    const { callers, hashes } = request.routeOptions.config
+    if (callers !== undefined) await fastify.countCaller(request, callerNameOf(request.principal))
+    if (hashes) await fastify.countAccount(request, accountNameOf(request.principal))
   }
   fastify.decorate('authenticate', authenticate)
   fastify.decorate('authenticateForLogout', async (request: FastifyRequest) => {
@@ -59,4 +78,4 @@ function authenticatePlugin(fastify: FastifyInstance, _options: object, done: ()
   done()
 }
 
-export default fp(authenticatePlugin, { name: 'authenticate', dependencies: ['identity'] })
+export default fp(authenticatePlugin, { name: 'authenticate', dependencies: ['identity', 'rate-limit'] })

@@ -1,8 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { HashQueue } from '../src/domain/hash-queue.js'
 import { dialectNames, type DialectName } from '../src/domain/model.js'
+import { closedCounter, closedSums } from '../src/http/closed-counter.js'
+import type { Connections } from '../src/http/connections.js'
+import { rateClasses } from './rate-limit.js'
 
 /**
  * What `GET /metrics` tells: sums over everybody. A label has few values, all of them written in this house: never a name,
@@ -17,6 +20,7 @@ export interface Metrics {
   /** What the database must be asked: the answer stands for a while, so that nobody floods it through here; without one there is no value. */
   slowGauge(name: string, help: string, read: () => Promise<number>): void
   watchHashes(queue: HashQueue): void
+  watchConnections(connections: Connections): void
   countLogin(dialect: DialectName, outcome: LoginOutcome): void
   countRefresh(dialect: DialectName, outcome: RefreshOutcome): void
   /** A refresh token used from another network than its successor. */
@@ -27,8 +31,12 @@ export interface Metrics {
  * Why a login was refused is not told: whoever could read it beside a guess of theirs would learn whether the name exists, the
  * password was right and only the code was wrong, or the account is locked.
  */
-export type LoginOutcome = 'succeeded' | 'refused' | 'unavailable'
-export type RefreshOutcome = 'rotated' | 'grace' | 'static' | 'reused' | 'invalid' | 'unavailable'
+const loginOutcomes = ['succeeded', 'refused', 'unavailable'] as const
+export type LoginOutcome = (typeof loginOutcomes)[number]
+const refreshOutcomes = ['rotated', 'grace', 'static', 'reused', 'invalid', 'unavailable'] as const
+export type RefreshOutcome = (typeof refreshOutcomes)[number]
+const hashRejections = ['full', 'late'] as const
+const statusClasses = ['2xx', '3xx', '4xx', '5xx'] as const
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -51,15 +59,18 @@ function metricsPlugin(app: FastifyInstance, _options: object, done: () => void)
   const registers = [registry]
 
   const durations = new Histogram({ name: 'tessera_http_request_duration_seconds', help: 'From the first byte of a request to the last of its answer.', labelNames: ['method', 'route', 'dialect', 'status'], buckets: durationBuckets, registers })
-  const limited = new Counter({ name: 'tessera_rate_limited_total', help: 'Requests answered with 429.', labelNames: ['class'], registers })
-  const logins = new Counter({ name: 'tessera_logins_total', help: 'Logins.', labelNames: ['dialect', 'outcome'], registers })
-  const refreshes = new Counter({ name: 'tessera_refreshes_total', help: 'Refreshes.', labelNames: ['dialect', 'outcome'], registers })
-  const crossings = new Counter({ name: 'tessera_refresh_crossings_total', help: 'Refresh tokens that were used again from another network than their successor.', labelNames: ['dialect'], registers })
-  for (const dialect of dialectNames) crossings.inc({ dialect }, 0)
+  const answers = { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 }
+  closedSums({ name: 'tessera_http_answers_total', help: 'Answers, by class of their status.', label: 'status', sums: answers, registry })
+  const countLimited = closedCounter({ name: 'tessera_rate_limited_total', help: 'Requests answered with 429.', labels: { class: rateClasses }, registry })
+  const countLogin = closedCounter({ name: 'tessera_logins_total', help: 'Logins.', labels: { dialect: dialectNames, outcome: loginOutcomes }, registry })
+  const countRefresh = closedCounter({ name: 'tessera_refreshes_total', help: 'Refreshes.', labels: { dialect: dialectNames, outcome: refreshOutcomes }, registry })
+  const countCrossing = closedCounter({ name: 'tessera_refresh_crossings_total', help: 'Refresh tokens that were used again from another network than their successor.', labels: { dialect: dialectNames }, registry })
 
   app.addHook('onResponse', (request, reply, next) => {
     durations.observe(labelsOf(request, reply), reply.elapsedTime / 1000)
-    if (request.errorCode === 'too_many_requests') limited.inc({ class: request.routeOptions.config.rateClass ?? 'default' })
+    const answered = statusClasses[Math.floor(reply.statusCode / 100) - 2]
+    if (answered !== undefined) answers[answered] += 1
+    if (request.errorCode === 'too_many_requests') countLimited({ class: request.rateClass ?? 'default' })
     next()
   })
 
@@ -86,16 +97,18 @@ function metricsPlugin(app: FastifyInstance, _options: object, done: () => void)
       new Gauge({ name: 'tessera_hash_running', help: 'Hashes at work.', registers, collect() { this.set(queue.running) } })
       new Gauge({ name: 'tessera_hash_waiting', help: 'Who waits for a hash.', registers, collect() { this.set(queue.waiting) } })
       const waits = new Histogram({ name: 'tessera_hash_wait_seconds', help: 'How long a hash waited for its turn.', buckets: waitBuckets, registers })
-      const rejections = new Counter({ name: 'tessera_hash_rejected_total', help: 'Turned away: the queue was full, or the wait too long.', labelNames: ['reason'], registers })
-      for (const reason of ['full', 'late'] as const) rejections.inc({ reason }, 0)
+      const countRejection = closedCounter({ name: 'tessera_hash_rejected_total', help: 'Turned away: the queue was full, or the wait too long.', labels: { reason: hashRejections }, registry })
       queue.observe({
         onStart: (seconds) => { waits.observe(seconds) },
-        onReject: (reason) => { rejections.inc({ reason }) },
+        onReject: (reason) => { countRejection({ reason }) },
       })
     },
-    countLogin: (dialect, outcome) => { logins.inc({ dialect, outcome }) },
-    countRefresh: (dialect, outcome) => { refreshes.inc({ dialect, outcome }) },
-    countCrossing: (dialect) => { crossings.inc({ dialect }) },
+    watchConnections({ ended }) {
+      closedSums({ name: 'tessera_connections_ended_total', help: 'Connections that the service ended before their time: too many requests without an answer, answers that were not read, too many connections of one address.', label: 'reason', sums: ended, registry })
+    },
+    countLogin: (dialect, outcome) => { countLogin({ dialect, outcome }) },
+    countRefresh: (dialect, outcome) => { countRefresh({ dialect, outcome }) },
+    countCrossing: (dialect) => { countCrossing({ dialect }) },
   })
   app.addHook('onClose', (_app, closed) => {
     registry.clear()

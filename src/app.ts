@@ -90,6 +90,7 @@ export async function buildApp(config: Config, core: Core, options: AppOptions =
     ...doors.flatMap(shapesOf),
   ])
   await app.register(openapi, { config, version: version() })
+  app.metrics.watchConnections(connections)
   await registerIdentity(app, config, core)
   for (const { routes } of doors) await app.register(routes)
   await app.register(account)

@@ -110,6 +110,11 @@ export const attacks = {
   'pipelined-without-reading': { text: '1,500 requests on one connection that reads no answer' },
   'queued-on-a-cut-connection': { text: 'what waits behind an answer, when the connection is cut' },
   'unread-answer': { text: 'an answer that stays unread' },
+  'hashes-by-one-account': { text: 'one user who changes the password over and over' },
+  'introspection-flood': { text: 'a service that uses up its limit of introspections' },
+  'feed-starved': { text: 'introspections without end beside the feed of revocations' },
+  'wrong-clients-behind-one-address': { text: "wrong clients' credentials, from the address of a good one" },
+  'first-theft-in-metrics': { text: 'the increase of a metric at the first theft' },
   'connections-of-one-address': { text: 'more connections of one address than one client needs' },
 
   // One stranger's noise: guesses, hashes and clocks.

@@ -16,7 +16,7 @@ const schema = {
 }
 
 export const changePassword: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/users/me/password', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request, reply) => {
+  app.post('/users/me/password', { schema, config: { hashes: true }, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request, reply) => {
     const { current, new: next, end_keys: endKeys = false } = request.body
     const keys = await app.identity.account.changePassword(sessionOf(request), { current, new: next, endKeys }, originOf(request))
     return tellKeys(reply, keys).code(204).send(null)

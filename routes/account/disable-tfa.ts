@@ -15,7 +15,7 @@ const schema = {
 }
 
 export const disableTfa: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/users/me/tfa/disable', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request, reply) => {
+  app.post('/users/me/tfa/disable', { schema, config: { hashes: true }, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request, reply) => {
     await app.identity.account.disableTotp(sessionOf(request), request.body.otp, originOf(request))
     return reply.code(204).send(null)
   })

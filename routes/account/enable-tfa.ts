@@ -15,7 +15,7 @@ const schema = {
 }
 
 export const enableTfa: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/users/me/tfa/enable', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request) => {
+  app.post('/users/me/tfa/enable', { schema, config: { hashes: true }, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request) => {
     const recoveryCodes = await app.identity.account.enableTotp(sessionOf(request), request.body, originOf(request))
     return { data: { recovery_codes: recoveryCodes } }
   })

@@ -15,7 +15,7 @@ const schema = {
 }
 
 export const generateTfa: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/users/me/tfa/generate', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request) => {
+  app.post('/users/me/tfa/generate', { schema, config: { hashes: true }, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request) => {
     const generated = await app.identity.account.generateTotp(sessionOf(request), request.body.password, originOf(request))
     return { data: { secret: generated.secret, otpauth_url: generated.otpauthUrl } }
   })

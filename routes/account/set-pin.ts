@@ -16,7 +16,7 @@ const schema = {
 }
 
 export const setPin: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/users/me/pin', { schema, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request, reply) => {
+  app.post('/users/me/pin', { schema, config: { hashes: true }, preValidation: absentBodyIsEmpty, preHandler: app.authenticateSession }, async (request, reply) => {
     const { password, pin, end_keys: endKeys = false } = request.body
     const keys = await app.identity.account.setPin(sessionOf(request), { password, pin, endKeys }, originOf(request))
     return tellKeys(reply, keys).code(204).send(null)

@@ -22,12 +22,12 @@ export const userSecrets: FastifyPluginCallbackTypebox = (app, _options, done) =
   const preValidation = absentBodyIsEmpty
   const config = { ignoreBody: true }
 
-  app.post('/admin/users/:id/password', { schema: schemas.password, preValidation, preHandler }, async (request, reply) => {
+  app.post('/admin/users/:id/password', { schema: schemas.password, config: { hashes: true }, preValidation, preHandler }, async (request, reply) => {
     await app.administration.setPassword(request.params.id, request.body.password, administratorOf(request))
     return reply.code(204).send(null)
   })
 
-  app.post('/admin/users/:id/pin', { schema: schemas.pin, preValidation, preHandler }, async (request, reply) => {
+  app.post('/admin/users/:id/pin', { schema: schemas.pin, config: { hashes: true }, preValidation, preHandler }, async (request, reply) => {
     await app.administration.setPin(request.params.id, request.body.pin, administratorOf(request))
     return reply.code(204).send(null)
   })

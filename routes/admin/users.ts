@@ -56,7 +56,7 @@ export const users: FastifyPluginCallbackTypebox = (app, _options, done) => {
     return { data: rows.map(toUser), next_cursor: next }
   })
 
-  app.post('/admin/users', { schema: schemas.create, preValidation, preHandler }, async (request, reply) => {
+  app.post('/admin/users', { schema: schemas.create, config: { hashes: true }, preValidation, preHandler }, async (request, reply) => {
     const { username = null, email = null, password = null, pin = null, role = 'user', status = 'active' } = request.body
     const created = await app.administration.createUser({ username, email, password, pin, role, status }, administratorOf(request))
     return reply.code(201).send({ data: toOverview(created) })

@@ -1,7 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify'
 import { readCookie } from '../../plugins/cookie-transport.js'
-import type { RateClass } from '../../plugins/rate-limit.js'
 import { refreshCookieNames } from '../../plugins/refresh-cookies.js'
 import { accessTokenCookieName } from '../../plugins/token-extraction.js'
 import { validationReason } from '../../plugins/validation-reason.js'
@@ -35,13 +34,13 @@ export function authDoor(config: Config): AuthDoor {
 
 const operations = ['login', 'refresh', 'logout'] as const satisfies readonly OperationName[]
 
-const rateClasses = { login: 'login', refresh: 'refresh', logout: 'default' } as const satisfies Record<OperationName, RateClass>
+const configs = { login: { hashes: true }, refresh: { rateClass: 'refresh' }, logout: {} } as const satisfies Record<OperationName, FastifyContextConfig>
 
 function addRoute(app: FastifyInstance, operation: OperationName, dialects: Readonly<Record<DoorDialect, AuthDoorDialect>>, enabled: readonly DoorDialect[]): void {
   app.route({
     method: 'POST',
     url: `/auth/${operation}`,
-    config: { rateClass: rateClasses[operation] },
+    config: configs[operation],
     schema: documentation(operation, enabled.map((name) => dialects[name])),
     // What is documented are the bodies and answers of both; which of them a request is held to is known after the choice.
     attachValidation: true,

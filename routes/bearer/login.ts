@@ -15,7 +15,7 @@ const schema = {
 }
 
 export const login: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/api/v1/auth/login', { schema, config: { rateClass: 'login' }, preValidation: absentBodyIsEmpty }, async (request) => {
+  app.post('/api/v1/auth/login', { schema, config: { hashes: true }, preValidation: absentBodyIsEmpty }, async (request) => {
     const { username, password, otp } = request.body
     const grant = await app.identity.login({
       dialect: app.dialectPolicies.bearer,

@@ -10,8 +10,8 @@ const schemas = {
   ready: { summary: 'Whether the node should be sent requests', tags, operationId: 'ready', response: { 200: ReadyAnswer, 503: NotReadyAnswer, ...failures } },
 }
 
-/** Probes come every few seconds for ever: they are never refused, and make no noise in the log. */
-const config = { rateClass: 'none' } as const
+/** Probes come every few seconds for ever: they have a limit that only a flood reaches, and make no noise in the log. */
+const config = { rateClass: 'health' } as const
 const logLevel = 'warn'
 
 export const healthRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {

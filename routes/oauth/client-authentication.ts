@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { callerNameOf, isUnavailable } from '../../plugins/authenticate.js'
 import { extractCredential, headerValues } from '../../plugins/token-extraction.js'
 import { AuthError, malformed } from '../../src/domain/errors.js'
-import type { Client } from '../../src/domain/model.js'
+import type { Client, Principal } from '../../src/domain/model.js'
 import { callerOf, callerOfClient, type Caller } from '../../src/domain/oauth.js'
 
 /** What of a body says who the client is. */
@@ -23,6 +24,20 @@ export const invalidClient = (cause: string): AuthError => new AuthError('invali
  * @see RFC 6749 §2.3, RFC 7523 §2.2
  */
 export async function authenticateClient(fastify: FastifyInstance, request: FastifyRequest, body: ClientMembers): Promise<Client | null> {
+  const client = await countingStrangers(fastify, request, identifyClient(fastify, request, body))
+  if (client !== null) await fastify.countCaller(request, `client:${client.id}`)
+  return client
+}
+
+/** Who shows a wrong credential is counted by address. */
+function countingStrangers<T>(fastify: FastifyInstance, request: FastifyRequest, identified: Promise<T>): Promise<T> {
+  return identified.catch(async (error: unknown) => {
+    if (!isUnavailable(error)) await fastify.countStranger(request)
+    throw error
+  })
+}
+
+async function identifyClient(fastify: FastifyInstance, request: FastifyRequest, body: ClientMembers): Promise<Client | null> {
   const basic = basicCredentials(request)
   const ways = [basic, body.client_secret, body.client_assertion].filter((way) => way !== undefined && way !== null)
   if (ways.length > 1) throw malformed('authenticate the client in one way only')
@@ -71,8 +86,14 @@ function formDecoded(text: string): string {
 export async function authenticateCaller(fastify: FastifyInstance, request: FastifyRequest, body: ClientMembers): Promise<Caller> {
   const client = await authenticateClient(fastify, request, body)
   if (client) return callerOfClient(client)
+  const principal = await countingStrangers(fastify, request, identifyPrincipal(fastify, request))
+  await fastify.countCaller(request, callerNameOf(principal))
+  return callerOf(principal)
+}
+
+async function identifyPrincipal(fastify: FastifyInstance, request: FastifyRequest): Promise<Principal> {
   const presented = extractCredential(request)
   // A cookie is a browser's, and no way for a service to say who it is.
   if (presented.kind === 'access_token' && presented.via === 'cookie') throw new AuthError('authentication_required')
-  return callerOf(await fastify.identity.authenticate(presented))
+  return fastify.identity.authenticate(presented)
 }

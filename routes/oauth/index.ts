@@ -23,13 +23,13 @@ export const oauthRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.post(
     '/oauth/token',
     // Services log in here, and sessions are refreshed.
-    { config: { rateClass: 'refresh' }, schema: { tags, consumes, summary: 'Get a token: client_credentials or refresh_token', operationId: 'oauthToken', body: TokenBody, response: { 200: TokenAnswer, ...failures } } },
+    { config: { rateClass: 'refresh', callers: 'client' }, schema: { tags, consumes, summary: 'Get a token: client_credentials or refresh_token', operationId: 'oauthToken', body: TokenBody, response: { 200: TokenAnswer, ...failures } } },
     (request) => answerTokenRequest(fastify, request, request.body),
   )
 
   fastify.post(
     '/oauth/introspect',
-    { schema: { tags, security, consumes, summary: 'Ask about a token (RFC 7662); scope introspect', operationId: 'oauthIntrospect', body: IntrospectBody, response: { 200: IntrospectAnswer, ...failures } } },
+    { config: { callers: 'client' }, schema: { tags, security, consumes, summary: 'Ask about a token (RFC 7662); scope introspect', operationId: 'oauthIntrospect', body: IntrospectBody, response: { 200: IntrospectAnswer, ...failures } } },
     async (request) => {
       const caller = await authenticateCaller(fastify, request, request.body)
       if (!caller.scopes.includes('introspect')) throw new AuthError('forbidden', { reason: 'this takes the scope introspect' })
@@ -39,7 +39,7 @@ export const oauthRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.post(
     '/oauth/revoke',
-    { schema: { tags, security, consumes, summary: 'End a token (RFC 7009)', operationId: 'oauthRevoke', body: RevokeBody, response: { 200: Type.Object({}, { description: 'It is over, or never was.' }), ...failures } } },
+    { config: { callers: 'client' }, schema: { tags, security, consumes, summary: 'End a token (RFC 7009)', operationId: 'oauthRevoke', body: RevokeBody, response: { 200: Type.Object({}, { description: 'It is over, or never was.' }), ...failures } } },
     async (request) => {
       const caller = await authenticateCaller(fastify, request, request.body)
       await fastify.oauth.revoke(caller, request.body.token, originOf(request))

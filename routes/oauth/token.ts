@@ -21,7 +21,10 @@ export function answerTokenRequest(fastify: FastifyInstance, request: FastifyReq
 
 async function clientCredentials(fastify: FastifyInstance, request: FastifyRequest, body: Request): Promise<Answer> {
   const client = await authenticateClient(fastify, request, body)
-  if (client === null) throw invalidClient('none')
+  if (client === null) {
+    await fastify.countStranger(request)
+    throw invalidClient('none')
+  }
   const { accessToken, expiresInSeconds, scopes } = fastify.oauth.issueClientToken(client, scopesIn(body.scope))
   return { access_token: accessToken, token_type: 'Bearer', expires_in: expiresInSeconds, scope: scopes.join(' ') }
 }
@@ -41,6 +44,7 @@ function scopesIn(scope: string | undefined): string[] | null {
  */
 async function refreshToken(fastify: FastifyInstance, request: FastifyRequest, body: Request): Promise<Answer> {
   const client = await authenticateClient(fastify, request, body)
+  if (client === null) await fastify.countStranger(request)
   if (client === null && body.client_id !== undefined && body.client_id !== fastify.config.tokensetClientId) throw invalidClient('unknown public client')
   if (body.refresh_token === undefined || body.refresh_token === '') throw malformed('refresh_token is required')
   const dialect = fastify.oauth.dialectOfRefreshToken(body.refresh_token)

@@ -8,6 +8,7 @@ export const revocationRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.get(
     '/revocations',
     {
+      config: { rateClass: 'feed', callers: 'feed' },
       preHandler: fastify.requireScope('revocations'),
       schema: {
         tags: ['fleet'],

@@ -20,7 +20,7 @@ export const login: FastifyPluginCallbackTypebox = (app, _options, done) => {
     request.errorShape = loginErrors
     next()
   })
-  app.post('/v1/auth', { schema, config: { rateClass: 'login' }, preValidation: absentBodyIsEmpty }, async (request) => {
+  app.post('/v1/auth', { schema, config: { hashes: true }, preValidation: absentBodyIsEmpty }, async (request) => {
     const { username, password, otp } = request.body
     const grant = await app.identity.login({
       dialect: app.dialectPolicies.tokenset,

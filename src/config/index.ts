@@ -81,7 +81,7 @@ export interface Config {
   /** Threads of Node's pool. */
   readonly threadPoolSize: number
   /** null: switched off. */
-  readonly rateLimits: { readonly login: Rate; readonly refresh: Rate; readonly default: Rate } | null
+  readonly rateLimits: Readonly<Record<'login' | 'refresh' | 'client' | 'feed' | 'health' | 'default', Rate>> | null
   readonly connectionsPerAddress: number
   readonly corsOrigins: readonly string[]
   readonly logLevel: Values['LOG_LEVEL']
@@ -327,7 +327,14 @@ function readLifetimes(read: Reader): Config['lifetimes'] {
 }
 
 function readRateLimits(read: Reader): Config['rateLimits'] {
-  const limits = { login: read(settings.RATE_LIMIT_LOGIN), refresh: read(settings.RATE_LIMIT_REFRESH), default: read(settings.RATE_LIMIT_DEFAULT) }
+  const limits = {
+    login: read(settings.RATE_LIMIT_LOGIN),
+    refresh: read(settings.RATE_LIMIT_REFRESH),
+    client: read(settings.RATE_LIMIT_CLIENT),
+    feed: read(settings.RATE_LIMIT_FEED),
+    health: read(settings.RATE_LIMIT_HEALTH),
+    default: read(settings.RATE_LIMIT_DEFAULT),
+  }
   return read(settings.RATE_LIMIT) === 'on' ? limits : null
 }
 

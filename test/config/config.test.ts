@@ -78,7 +78,11 @@ const readings: Reading[] = [
   ['RATE_LIMIT', 'off', (c) => c.rateLimits, null],
   ['RATE_LIMIT_LOGIN', '5/s', (c) => c.rateLimits?.login, { max: 5, windowMs: 1000 }],
   ['RATE_LIMIT_REFRESH', '100/h', (c) => c.rateLimits?.refresh, { max: 100, windowMs: 3_600_000 }],
+  ['RATE_LIMIT_CLIENT', '7/s', (c) => c.rateLimits?.client, { max: 7, windowMs: 1000 }],
+  ['RATE_LIMIT_FEED', '8/min', (c) => c.rateLimits?.feed, { max: 8, windowMs: 60_000 }],
+  ['RATE_LIMIT_HEALTH', '9/min', (c) => c.rateLimits?.health, { max: 9, windowMs: 60_000 }],
   ['RATE_LIMIT_DEFAULT', '10/min', (c) => c.rateLimits?.default, { max: 10, windowMs: 60_000 }],
+  ['CONNECTIONS_PER_ADDRESS', '50', (c) => c.connectionsPerAddress, 50],
   ['CORS_ORIGINS', 'https://app.example.com,http://localhost:3000', (c) => c.corsOrigins, ['https://app.example.com', 'http://localhost:3000']],
   ['LOG_LEVEL', 'silent', (c) => c.logLevel, 'silent'],
 ]

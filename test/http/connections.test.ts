@@ -63,7 +63,7 @@ for (const [name, text] of Object.entries(manyRequests)) {
     const client = new RawClient(port).say(text.repeat(1500))
     await client.closed
     t.ok(worked >= 1 && worked <= 16, `${worked} were worked on`)
-    t.strictSame([...connections.unanswered()], [], 'nothing of it is waited for')
+    t.ok(await until(() => [...connections.unanswered()].length === 0), 'nothing of it is waited for')
   })
 }
 
@@ -106,7 +106,7 @@ await t.test('an answer that the client does not read ends its connection [attac
   t.teardown(() => client.destroy())
   client.pause().write(get('/'))
   t.ok(await until(() => connections.ended.unread === 1))
-  t.strictSame([...connections.unanswered()], [])
+  t.ok(await until(() => [...connections.unanswered()].length === 0), 'it is not waited for')
 })
 
 await t.test('nor do requests that go on arriving keep an unread answer alive', async (t) => {

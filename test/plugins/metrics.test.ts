@@ -1,6 +1,10 @@
 import t, { type Test } from 'tap'
-import { newApiKey, password, send, somebody } from '../support/account.js'
+import { rateClasses } from '../../plugins/rate-limit.js'
+import { dialectNames } from '../../src/domain/model.js'
+import { connectionEnds } from '../../src/http/connections.js'
+import { newApiKey, password, refresh, send, somebody } from '../support/account.js'
 import { startTestApp, type TestApp } from '../support/app.js'
+import { RawClient } from '../support/http.js'
 
 type Samples = ReadonlyMap<string, number>
 
@@ -124,6 +128,48 @@ await t.test('who waits for a hash, who is turned away, and who is told to come 
   t.ok(unavailable >= full && unavailable + waits <= 12, `${unavailable} unavailable, ${waits} hashes`)
   const limited = ['tessera_rate_limited_total{class="login"}', 'tessera_rate_limited_total{class="default"}']
   t.strictSame(await growth(small, limited, async () => [await login(13), await login(14)]), [2, 0])
+})
+
+await t.test('every series of a closed set is there from the start, at 0: the first theft is an increase [attack:first-theft-in-metrics]', async (t) => {
+  const fresh = await startTestApp(t)
+  const registered = await textOf(fresh)
+  const names = [...registered.matchAll(/^# TYPE (tessera_\w+) (counter|histogram)$/gm)].map(([, name = '']) => name)
+  // Its statuses are no closed set. What alarms need of them is in tessera_http_answers_total.
+  const open = ['tessera_http_request_duration_seconds']
+  for (const name of names.filter((one) => !open.includes(one))) t.match(registered, new RegExp(`^${name}(_count)?(\\{[^}]*\\})? 0$`, 'm'), name)
+  const samples = await scrape(fresh)
+  const combinations: Record<string, readonly string[]> = {
+    tessera_logins_total: ['succeeded', 'refused', 'unavailable'].flatMap((outcome) => dialectNames.map((dialect) => `dialect="${dialect}",outcome="${outcome}"`)),
+    tessera_refreshes_total: ['rotated', 'grace', 'static', 'reused', 'invalid', 'unavailable'].flatMap((outcome) => dialectNames.map((dialect) => `dialect="${dialect}",outcome="${outcome}"`)),
+    tessera_rate_limited_total: rateClasses.map((name) => `class="${name}"`),
+    tessera_connections_ended_total: connectionEnds.map((reason) => `reason="${reason}"`),
+    tessera_hash_rejected_total: ['reason="full"', 'reason="late"'],
+    tessera_http_answers_total: ['2xx', '3xx', '4xx', '5xx'].map((status) => `status="${status}"`),
+  }
+  for (const [name, labels] of Object.entries(combinations)) {
+    for (const label of labels) t.ok(samples.has(`${name}{${label}}`), `${name}{${label}}`)
+  }
+  const theft = 'tessera_refreshes_total{dialect="directus",outcome="reused"}'
+  const person = await somebody(fresh)
+  const first = person.grant
+  await refresh(fresh, first)
+  await fresh.clock.advance(61)
+  const second = await send(fresh, { method: 'POST', path: '/auth/refresh', body: { refresh_token: first.refreshToken, mode: 'json' } })
+  t.equal(second.status, 401)
+  t.strictSame([samples.get(theft), (await scrape(fresh)).get(theft)], [0, 1], 'increase() of Prometheus sees a step from 0 to 1')
+})
+
+await t.test('what the service ends and refuses is counted by reason and class', async (t) => {
+  const small = await startTestApp(t, { environment: { RATE_LIMIT: 'on', RATE_LIMIT_HEALTH: '1/min', CONNECTIONS_PER_ADDRESS: '1000' } })
+  const names = ['tessera_connections_ended_total{reason="unanswered"}', 'tessera_rate_limited_total{class="health"}', 'tessera_http_answers_total{status="4xx"}']
+  const grew = await growth(small, names, async () => {
+    const client = new RawClient(Number(new URL(small.url).port)).say('GET /nobody/is/here HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100))
+    await client.closed
+    await send(small, { path: '/health/live' })
+    await send(small, { path: '/health/live' })
+  })
+  t.strictSame(grew.slice(0, 2), [1, 1])
+  t.ok((grew[2] ?? 0) >= 1)
 })
 
 await t.test('case 67: nothing that came with a request is in any metric', async (t) => {

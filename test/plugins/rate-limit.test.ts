@@ -1,15 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import type { FastifyRateLimitStore } from '@fastify/rate-limit'
 import t from 'tap'
+import { readConfig } from '../../src/config/index.js'
 import { buildHttpApp } from '../support/http.js'
 
-const limits = { RATE_LIMIT_LOGIN: '2/min', RATE_LIMIT_REFRESH: '3/min', RATE_LIMIT_DEFAULT: '5/min' }
+const limits = { RATE_LIMIT_LOGIN: '2/min', RATE_LIMIT_REFRESH: '3/min', RATE_LIMIT_HEALTH: '20/min', RATE_LIMIT_DEFAULT: '5/min' }
 const routes = (app: FastifyInstance) => {
   app.post('/auth/login', { config: { rateClass: 'login' } }, () => ({}))
   app.post('/v1/auth', { config: { rateClass: 'login' } }, () => ({}))
   app.post('/auth/refresh', { config: { rateClass: 'refresh' } }, () => ({}))
   app.get('/things', () => ({}))
-  app.get('/health/live', { config: { rateClass: 'none' } }, () => ({}))
+  app.get('/health/live', { config: { rateClass: 'health' } }, () => ({}))
 }
 
 interface Call {
@@ -68,7 +69,7 @@ await t.test('every counted answer says which limit it fell under, and what is l
   t.equal(refused.statusCode, 429)
   t.match(fields(refused), ['"login";q=2;w=3600', `"login";r=0;t=${String(refused.headers['retry-after'])}`])
   t.match(fields(await app.inject({ url: '/things' })), ['"default";q=5;w=60', /^"default";r=4;t=(60|59)$/])
-  t.strictSame(fields(await app.inject({ url: '/health/live' })), [undefined, undefined], 'what is not counted says nothing')
+  t.match(fields(await app.inject({ url: '/health/live' })), ['"health";q=20;w=60', /^"health";r=19;/])
   const unreadable = await app.inject({ url: '/%zz' })
   t.match(fields(unreadable), ['"default";q=5;w=60', /^"default";r=3;/])
 })
@@ -79,9 +80,11 @@ await t.test('preflights count too', async (t) => {
   t.strictSame(await statuses(app, 6, call), [200, 200, 200, 200, 200, 429])
 })
 
-await t.test('health always answers', async (t) => {
+await t.test('probes of health have a wide limit of their own, which no other request uses up', async (t) => {
   const { app } = await buildHttpApp(t, { environment: limits, routes })
-  t.strictSame(new Set(await statuses(app, 20, { url: '/health/live' })), new Set([200]))
+  t.strictSame(await statuses(app, 6), [200, 200, 200, 200, 200, 429])
+  t.strictSame(await statuses(app, 21, { url: '/health/live' }), [...Array<number>(20).fill(200), 429])
+  t.ok(readConfig({}).rateLimits?.health.max === 6000, 'a hundred a second')
 })
 
 await t.test('RATE_LIMIT=off: nothing is counted', async (t) => {
