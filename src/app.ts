@@ -58,6 +58,7 @@ import type { DialectPolicy, Service } from './domain/service.js'
 import { openSigningKeys, type SigningKeys } from './domain/signing-keys.js'
 import { openTokenBound } from './domain/token-bound.js'
 import type { Connections } from './http/connections.js'
+import { joinFleet } from './join-fleet.js'
 import type { LogDestination } from './logging.js'
 import { createRevocationFeed, databaseTime, sweep, type RevocationFeed } from './repository/index.js'
 import { pendingMigrations } from './repository/migrate.js'
@@ -178,6 +179,9 @@ function hearOfRevocations(app: FastifyInstance, config: Config, core: Core, onK
 /** The domain, put together from its parts, and handed to the routes. */
 async function registerIdentity(app: FastifyInstance, config: Config, core: Core): Promise<void> {
   const { repository, keyring, clock } = core.service
+  await joinFleet(repository, config, (message) => {
+    app.log.warn(message)
+  })
   const signingKeys = await openSigningKeys({ repository, keyring, clock, alg: config.signingAlg, maxAgeSeconds: config.signingKeyMaxAgeSeconds })
   const bound = await openTokenBound(repository, longestTokenSeconds(config))
   const onKeysChanged = (): void => {

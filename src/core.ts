@@ -1,3 +1,4 @@
+import type { AgreedValues } from './config/fleet.js'
 import type { Config } from './config/index.js'
 import { openDatabase, type DatabaseAccess } from './database.js'
 import { createHashQueue, type HashQueue } from './domain/hash-queue.js'
@@ -12,6 +13,8 @@ import { migrateDatabase } from './migrate-database.js'
 
 /** What the service and the command line have in common: the database, reached and migrated, and the keys, opened. */
 export interface Core {
+  /** The settings that it works by. */
+  readonly config: Config
   readonly service: CoreService
   readonly pool: Pool
   readonly hashQueue: HashQueue
@@ -31,6 +34,8 @@ export interface CoreOptions {
   readonly databasePatienceMs?: number
   /** Gives up a start that is under way. */
   readonly signal?: AbortSignal | undefined
+  /** The settings to work by, once it is known what the fleet has agreed on. By default those that were given. */
+  readonly settle?: (agreed: AgreedValues) => Config
 }
 
 const longestHashWaitMs = 5000
@@ -48,7 +53,7 @@ export async function openCore(config: Config, options: CoreOptions): Promise<Co
   }
 }
 
-async function openOn(database: DatabaseAccess, config: Config, { log, clock = systemClock, applicationName, signal }: CoreOptions): Promise<Core> {
+async function openOn(database: DatabaseAccess, config: Config, { log, clock = systemClock, applicationName, settle, signal }: CoreOptions): Promise<Core> {
   // Directly: its lock belongs to a session, which a transaction pooler does not keep.
   await migrateDatabase(database, log, signal)
   const listeners: ((revocation: Revocation) => void)[] = []
@@ -67,10 +72,11 @@ async function openOn(database: DatabaseAccess, config: Config, { log, clock = s
       current: config.masterSecret ?? (await generatedMasterSecret(config.dataDir, (await repository.keys.dataKeys()).length === 0)),
       previous: config.masterSecretPrevious,
     })
+    const settled = settle ? settle(await repository.fleet.settings()) : config
     const queue = createHashQueue({ concurrency: config.hashConcurrency, capacity: config.hashQueue, longestWaitMs: longestHashWaitMs })
-    const hasher = await createHasher(config.argon2, queue, () => performance.now())
+    const hasher = await createHasher(settled.argon2, queue, () => performance.now())
     await hasher.learnStoredCosts(await repository.credentials.storedCosts())
-    return { service: { repository, clock, hasher, keyring }, pool, hashQueue: queue, database, onRevoked: (listener) => listeners.push(listener), close }
+    return { config: settled, service: { repository, clock, hasher, keyring }, pool, hashQueue: queue, database, onRevoked: (listener) => listeners.push(listener), close }
   } catch (error) {
     await pool.end()
     throw error

@@ -192,4 +192,7 @@ export const faults = {
   'stop-while-starting': { text: 'a stop in any moment of a start with the embedded server' },
   'impossible-data-dir': { text: 'a DATA_DIR that cannot be' },
   'two-versions-number-revocations': { text: 'nodes of this version and of the one before it write revocations at once' },
+
+  // Sessions, tokens and revocations that outlive what they should.
+  'shell-without-the-services-settings': { text: 'a key rotated and a user created by a shell that has not the settings of the service' },
 }

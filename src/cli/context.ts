@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os'
+import { followFleet, requireAgreement, type AgreedSetting, type AgreedValues } from '../config/fleet.js'
 import { readConfig, type Config, type Environment } from '../config/index.js'
 import type { Core } from '../core.js'
 import type { DatabaseAccess } from '../database.js'
@@ -11,8 +12,14 @@ export interface Context {
   readonly read: Read
   /** Who does it, for the audit trail. */
   readonly actor: Actor
+  readonly environment: Environment
   /** @throws ConfigError */
   config(): Config
+  /**
+   * The settings, and for what this environment does not say, those of the fleet.
+   * @param used what the command works by @throws ConfigError where this environment says something else than the fleet
+   */
+  agreed(...used: AgreedSetting[]): Promise<Config>
   /** The database, migrated, and the keys. Opened once, and closed when the command is over. */
   core(): Promise<Core>
   /** The database as it is; let go of when the command is over. @param patienceMs how long it is waited for */
@@ -32,6 +39,7 @@ export function createContext(read: Read, environment: Environment, say: (messag
   const opened: Promise<() => Promise<void>>[] = []
   let config: Config | null = null
   let core: Promise<Core> | null = null
+  let fleet: AgreedValues = new Map()
   const readOnce = (): Config => (config ??= readConfig(environment))
 
   function closeLater<T>(opening: Promise<T>, close: (open: T) => Promise<void>): Promise<T> {
@@ -42,7 +50,15 @@ export function createContext(read: Read, environment: Environment, say: (messag
   async function openCoreNow(): Promise<Core> {
     const { openCore } = await import('../core.js')
     // Whoever types a command wants to hear at once that nobody is there.
-    return openCore(readOnce(), { log: say, applicationName: 'tessera cli', databasePatienceMs: 0 })
+    return openCore(readOnce(), {
+      log: say,
+      applicationName: 'tessera cli',
+      databasePatienceMs: 0,
+      settle(stored) {
+        fleet = stored
+        return followFleet(environment, stored)
+      },
+    })
   }
 
   async function openDatabaseNow(patienceMs?: number): Promise<DatabaseAccess> {
@@ -50,11 +66,19 @@ export function createContext(read: Read, environment: Environment, say: (messag
     return openDatabase(readOnce(), say, patienceMs)
   }
 
+  const openCoreOnce = (): Promise<Core> => (core ??= closeLater(openCoreNow(), (open) => open.close()))
+
   return {
     read,
     actor: { kind: 'operator', id: `cli:${operatorName()}` },
+    environment,
     config: readOnce,
-    core: () => (core ??= closeLater(openCoreNow(), (open) => open.close())),
+    core: openCoreOnce,
+    async agreed(...used) {
+      const { config: settled } = await openCoreOnce()
+      requireAgreement(environment, fleet, used)
+      return settled
+    },
     database: (patienceMs) => closeLater(openDatabaseNow(patienceMs), (open) => open.leave()),
     say,
     async close() {

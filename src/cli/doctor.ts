@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type pg from 'pg'
-import type { Config } from '../config/index.js'
+import type { Config, Environment } from '../config/index.js'
 import type { DatabaseAccess } from '../database.js'
 import { openKeyring } from '../domain/keyring.js'
 import type { Repository } from '../domain/ports.js'
@@ -13,6 +13,7 @@ import { createChart, type Chart } from './chart.js'
 import type { commands } from './commands.js'
 import type { Context, Handler } from './context.js'
 import { CommandError } from './errors.js'
+import { examineFleet } from './fleet-report.js'
 import { notificationDelayMs } from './notification.js'
 import type { Result } from './output.js'
 
@@ -45,18 +46,19 @@ async function run(context: Context): Promise<Result> {
   const redisUrl = config?.redisUrl ?? null
   if (redisUrl !== null) await chart.examine('redis', () => pingRedis(redisUrl), () => 'answers')
   const database = config && (await chart.examine('database', () => context.database(0), () => 'answers'))
-  if (config && database) await examineDatabase(chart, config, database)
-  else for (const check of [...(config ? [] : ['database']), ...Object.keys(checks)]) chart.note(check, 'skipped', 'it needs what is wrong above')
+  if (config && database) await examineDatabase(chart, config, database, context.environment)
+  else for (const check of [...(config ? [] : ['database']), ...Object.keys(checks), 'fleet']) chart.note(check, 'skipped', 'it needs what is wrong above')
   return chart.result()
 }
 
-async function examineDatabase(chart: Chart, config: Config, database: DatabaseAccess): Promise<void> {
+async function examineDatabase(chart: Chart, config: Config, database: DatabaseAccess, environment: Environment): Promise<void> {
   const pool = createPool({ connectionString: database.url, max: 2, applicationName: 'tessera doctor', pooled: database.isPooled })
   try {
     const repository = createRepository(pool)
     for (const [check, look] of Object.entries(checks)) {
       await chart.examine(check, () => look({ config, database, pool, repository }), (found) => found)
     }
+    await examineFleet(chart, { config, pool, repository, environment })
   } finally {
     await pool.end()
   }

@@ -1,3 +1,4 @@
+import { hashCost } from '../config/fleet.js'
 import { AuthError } from '../domain/errors.js'
 import { createUser } from '../domain/operators.js'
 import type { Repository } from '../domain/ports.js'
@@ -25,6 +26,7 @@ const taken = 'the username or email is taken'
  */
 export async function importUsers(context: Context): Promise<Result> {
   const { lines, problems } = readLines(await readSource(context.read(file)))
+  await context.agreed(...hashCost)
   const { repository } = (await context.core()).service
   const existing = await findTaken(repository, lines)
   const skips = context.read(skipExisting)

@@ -12,14 +12,14 @@ async function list(context: Context): Promise<Result> {
 
 async function signingKeysOf(context: Context): Promise<SigningKeys> {
   const { repository, keyring, clock } = (await context.core()).service
-  const { signingAlg: alg, signingKeyMaxAgeSeconds: maxAgeSeconds } = context.config()
+  const { signingAlg: alg, signingKeyMaxAgeSeconds: maxAgeSeconds } = await context.agreed('SIGNING_ALG', 'SIGNING_KEY_MAX_AGE')
   return openSigningKeys({ repository, keyring, clock, alg, maxAgeSeconds })
 }
 
 async function rotate(context: Context): Promise<Result> {
   const keys = await signingKeysOf(context)
   const created = await keys.rotate(context.actor)
-  return { value: { kid: created, signsFrom: keys.find(created)?.signsFrom ?? null }, text: `${created}: published, and signs in ${context.config().signingKeyMaxAgeSeconds} seconds` }
+  return { value: { kid: created, signsFrom: keys.find(created)?.signsFrom ?? null }, text: `${created}: published, and signs in ${(await context.agreed()).signingKeyMaxAgeSeconds} seconds` }
 }
 
 async function revoke(context: Context): Promise<Result> {

@@ -1,3 +1,4 @@
+import { hashCost } from '../config/fleet.js'
 import { overviewOf } from '../domain/administration.js'
 import type { User } from '../domain/model.js'
 import * as operators from '../domain/operators.js'
@@ -19,6 +20,7 @@ const userValue = ({ id, username, email, emailVerified, role, status, createdAt
 
 async function create(context: Context): Promise<Result> {
   const { read, actor, say } = context
+  await context.agreed(...hashCost)
   const secrets = { password: await passwordOf(context), pin: read(pin) }
   const { service } = await context.core()
   const user = await operators.createUser(service, { username: read(newUsername), email: read(newEmail), role: read(role), ...secrets }, actor)
@@ -58,6 +60,7 @@ const changing = (done: string, change: Change): Handler => async (context) => {
 }
 
 const setPassword = changing('the password is set, every session has ended', async (service, user, context) => {
+  await context.agreed(...hashCost)
   await operators.setPassword(service, user.id, (await passwordOf(context)) ?? '', context.actor)
 })
 
@@ -84,7 +87,10 @@ export const user = {
   delete: changing('deleted', (service, { id }, { actor }) => operators.deleteUser(service, id, actor)),
   revoke: changing('every session has ended, every API key is deleted', (service, { id }, { actor }) => operators.revokeUser(service, id, actor)),
   'set-password': setPassword,
-  'set-pin': changing('the PIN is set, every session has ended', (service, user, { actor, read }) => operators.setPinOf(service, user, read(newPin), actor)),
+  'set-pin': changing('the PIN is set, every session has ended', async (service, user, context) => {
+    await context.agreed(...hashCost)
+    await operators.setPinOf(service, user, context.read(newPin), context.actor)
+  }),
   'set-role': changing('the role is changed', (service, user, { actor, read }) => operators.setRole(service, user, read(newRole), actor)),
   'reset-totp': resetTotp,
   import: importUsers,

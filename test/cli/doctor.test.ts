@@ -6,7 +6,7 @@ import { createTestDatabase } from '../support/database.js'
 const secret = 'a master secret for tests, and for tests alone'
 const nobodyListens = 'postgresql://nobody:tr0ub4dor@127.0.0.1:1/none'
 
-const names = ['environment', 'database', 'versions', 'migrations', 'role', 'limits', 'keys', 'clock', 'feed']
+const names = ['environment', 'database', 'versions', 'migrations', 'role', 'limits', 'keys', 'clock', 'feed', 'fleet']
 
 /** check → verdict and detail */
 function findingsOf(run: CliRun): Record<string, string> {
@@ -33,6 +33,7 @@ void t.test('tessera doctor', async (t) => {
       keys: /^ok: the master secret opens all \d+$/,
       clock: /^ok: \d+ ms from the database's$/,
       feed: /^ok: a notification arrives within \d+ ms$/,
+      fleet: /^ok: no token lives longer than 3600 s; ARGON2_MEMORY_KIB 1024, .*SIGNING_ALG ES256/,
     })
     t.strictSame(Object.keys(findingsOf(run)), names)
     const asJson = jsonOf(await tessera(['doctor', '--json']))
