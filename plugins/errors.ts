@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AuthError, AuthErrorCode } from '../src/domain/errors.js'
-import type { ErrorShape, PrefixedShape } from './error-shape.js'
+import { plainJson, shapeByPath, type ErrorShape, type PrefixedShape } from './error-shape.js'
 import { problemDetails } from './problem-details.js'
-import { isBelow, pathOf, routedPath } from './request-path.js'
+import { pathOf, routedPath } from './request-path.js'
 import { toAuthError } from './to-auth-error.js'
 
 declare module 'fastify' {
@@ -26,14 +26,13 @@ export interface ErrorsOptions {
 
 /** The one place where an error becomes an answer. */
 function errorsPlugin(app: FastifyInstance, options: ErrorsOptions, done: () => void): void {
-  const shapes = [...options.shapes].sort((a, b) => b.prefix.length - a.prefix.length)
-  const shapeFor = (path: string): ErrorShape => shapes.find(({ prefix }) => isBelow(prefix, path))?.shape ?? problemDetails
+  const shapeFor = shapeByPath(options.shapes, problemDetails)
 
   function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const failure = toAuthError(error)
     // A request that the router refused knows nothing of decorators: the member is missing there.
     const shape = (request.errorShape as ErrorShape | null | undefined) ?? shapeFor(routedPath(request))
-    const { status, body, contentType = 'application/json; charset=utf-8', challenge } = shape.render(failure, pathOf(request.url))
+    const { status, body, contentType = plainJson, challenge } = shape.render(failure, pathOf(request.url))
     request.errorCode = failure.code
     logFailure(request, failure)
     reply.code(status).header('cache-control', 'no-store').type(contentType)

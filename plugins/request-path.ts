@@ -26,8 +26,11 @@ export function queryOf(target: string): string {
  */
 export function routedPath(request: FastifyRequest): string {
   const pattern = request.routeOptions.url
-  return pattern === undefined || pattern === '*' ? decoded(pathOf(request.url)) : pattern
+  return pattern === undefined || pattern === '*' ? sentPath(request.url) : pattern
 }
+
+/** The path of a request target, decoded as the router would. */
+export const sentPath = (target: string): string => decoded(pathOf(target))
 
 function decoded(path: string): string {
   try {

@@ -8,7 +8,6 @@ import authenticate from '../plugins/authenticate.js'
 import cookieTransport from '../plugins/cookie-transport.js'
 import cors from '../plugins/cors.js'
 import crossSite from '../plugins/cross-site.js'
-import { directusErrors } from '../plugins/directus-errors.js'
 import type { PrefixedShape } from '../plugins/error-shape.js'
 import errors from '../plugins/errors.js'
 import { countedIdentity } from '../plugins/counted-identity.js'
@@ -29,18 +28,13 @@ import { createSharedCounters } from '../plugins/shared-counters.js'
 import signingKeysPlugin from '../plugins/signing-keys.js'
 import strictJson from '../plugins/strict-json.js'
 import tokenExtraction from '../plugins/token-extraction.js'
-import { account, accountPrefix } from '../routes/account/index.js'
+import { account } from '../routes/account/index.js'
 import { adminRoutes } from '../routes/admin/index.js'
-import { authDoor } from '../routes/auth/index.js'
-import { bearer } from '../routes/bearer/index.js'
-import type { Dialect, DialectFactory } from '../routes/dialect.js'
 import { healthRoutes } from '../routes/health/index.js'
 import { metricsRoutes } from '../routes/metrics/index.js'
-import { oauthErrors } from '../routes/oauth/errors.js'
 import { oauthRoutes } from '../routes/oauth/index.js'
 import { revocationRoutes } from '../routes/revocations/index.js'
 import { tokensetAccessClaims } from '../routes/tokenset/claims.js'
-import { tokenset } from '../routes/tokenset/index.js'
 import { verifyRoutes } from '../routes/verify/index.js'
 import { wellKnown } from '../routes/well-known/index.js'
 import { longestTokenSeconds, type Config } from './config/index.js'
@@ -59,6 +53,7 @@ import { openSigningKeys, type SigningKeys } from './domain/signing-keys.js'
 import { openTokenBound } from './domain/token-bound.js'
 import type { Connections } from './http/connections.js'
 import { joinFleet } from './join-fleet.js'
+import { doorsOf, errorShapes } from './doors.js'
 import type { LogDestination } from './logging.js'
 import { createRevocationFeed, databaseTime, sweep, type RevocationFeed } from './repository/index.js'
 import { pendingMigrations } from './repository/migrate.js'
@@ -74,26 +69,16 @@ export interface AppOptions {
   readonly logDestination?: LogDestination
 }
 
-/** The dialects with paths of their own; the other two stand behind the door on /auth. */
-const dialectFactories: readonly DialectFactory[] = [bearer, tokenset]
-
-const dialectsOf = (config: Config): Dialect[] => dialectFactories.map((factory) => factory(config)).filter(({ name }) => config.dialects.includes(name))
-
 /** The one ordered list of plugins and routes. Whoever builds the app closes the core after it. */
 export async function buildApp(config: Config, core: Core, options: AppOptions = {}): Promise<FastifyInstance> {
   const connections = options.connections ?? boundedConnections(config)
   const app = Fastify({ ...serverOptions(config, connections, options.logDestination), ...(options.serverFactory ? { serverFactory: options.serverFactory } : {}) })
   for (const warning of config.warnings) app.log.warn(warning)
-  const doors = [authDoor(config), ...dialectsOf(config)]
-  await registerTransport(app, config, [
-    { prefix: accountPrefix, shape: directusErrors },
-    { prefix: '/oauth/', shape: oauthErrors },
-    ...doors.flatMap(shapesOf),
-  ])
+  await registerTransport(app, config, errorShapes(config))
   await app.register(openapi, { config, version: version() })
   app.metrics.watchConnections(connections)
   await registerIdentity(app, config, core)
-  for (const { routes } of doors) await app.register(routes)
+  for (const { routes } of doorsOf(config)) await app.register(routes)
   await app.register(account)
   await app.register(wellKnown)
   await app.register(oauthRoutes)
@@ -104,8 +89,6 @@ export async function buildApp(config: Config, core: Core, options: AppOptions =
   await app.register(metricsRoutes)
   return app
 }
-
-const shapesOf = ({ prefixes, errors: shape }: Pick<Dialect, 'prefixes' | 'errors'>): PrefixedShape[] => prefixes.map((prefix) => ({ prefix, shape }))
 
 /** With `REDIS_URL`, all nodes count together. */
 function sharedLimits(app: FastifyInstance, { redisUrl }: Config): { store?: FastifyRateLimitStoreCtor } {

@@ -1,7 +1,6 @@
 import type { RequestListener, Server } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Connections } from './http/connections.js'
-import { requestIdOf } from './request-id.js'
 
 /** Why the service cannot listen, in one line. */
 export class ListenError extends Error {
@@ -22,10 +21,13 @@ export interface Listener {
   drain(withinMs: number): Promise<void>
 }
 
-/** @throws ListenError */
-export async function bind(host: string, port: number, connections: Connections): Promise<Listener> {
-  let handler: RequestListener = answerStarting
-  let attached: RequestListener = answerStarting
+/**
+ * @param answerStarting answers until the application does
+ * @throws ListenError
+ */
+export async function bind(host: string, port: number, connections: Connections, answerStarting: RequestListener): Promise<Listener> {
+  let handler = answerStarting
+  let attached = answerStarting
   const server = connections.createServer((request, response) => {
     handler(request, response)
   })
@@ -62,19 +64,6 @@ function explain(error: NodeJS.ErrnoException, host: string, port: number): stri
   if (error.code === 'EACCES') return `${where} may not be bound by this user: choose a PORT above 1023`
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') return `${host} is no address of this machine: correct HOST`
   return `cannot listen on ${where} (${error.code ?? error.message})`
-}
-
-const starting = JSON.stringify({ type: 'about:blank', title: 'Service Unavailable', status: 503, detail: 'The service is starting, try again' })
-
-const answerStarting: RequestListener = (request, response) => {
-  const isAlive = request.url === '/health/live'
-  response.writeHead(isAlive ? 200 : 503, {
-    'content-type': isAlive ? 'application/json' : 'application/problem+json',
-    'cache-control': 'no-store',
-    'x-request-id': requestIdOf(request),
-    ...(isAlive ? {} : { 'retry-after': '1' }),
-  })
-  response.end(isAlive ? '{"status":"ok"}' : starting)
 }
 
 /**

@@ -13,6 +13,7 @@ import { loggerOptions, standardOutput } from './logging.js'
 import { EmbeddedServerError } from './repository/embedded/index.js'
 import { MigrationError } from './repository/migrate.js'
 import { boundedConnections } from './server-options.js'
+import { startingAnswer } from './starting.js'
 import { lowerPoolPriority } from './thread-pool.js'
 
 const drainMs = 8000
@@ -31,7 +32,7 @@ export const reportOf = (error: unknown): unknown =>
 async function run(config: Config, stopSignal: Promise<NodeJS.Signals>): Promise<void> {
   const log = pino(loggerOptions(config), standardOutput())
   const connections = boundedConnections(config)
-  const listener = await bind(config.host, config.port, connections)
+  const listener = await bind(config.host, config.port, connections, startingAnswer(config))
   await lowerPoolPriority(config.threadPoolSize)
   const givingUp = new AbortController()
   const opening = openCore(config, {

@@ -104,6 +104,7 @@ export const attacks = {
   'weak-client-key': { text: "a client's key that anybody can sign for, where it is registered" },
   'weak-client-key-at-use': { text: "a client's key that anybody can sign for, in the database already" },
   'two-names-of-one-algorithm': { text: 'EdDSA and Ed25519, at the key and at the assertion' },
+  'directus-error-taken-for-success': { text: 'an error that the official client of Directus would take for success' },
   'scope-at-refresh': { text: 'a scope at the refresh grant: narrower, wider, unknown' },
 
   // One stranger's noise: connections and limits.
