@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { AuthError } from '../src/domain/errors.js'
-import { readCookie } from './cookie-transport.js'
+import { cookieValues, readCookie } from './cookie-transport.js'
 
 /** The cookies that carry refresh tokens, by the dialect that sets them. */
 export const refreshCookieNames = { pin: 'refreshToken', directus: 'directus_refresh_token' } as const
@@ -12,6 +12,12 @@ export const refreshCookieNames = { pin: 'refreshToken', directus: 'directus_ref
 export function refreshCookiesOf(request: FastifyRequest): string[] {
   return Object.values(refreshCookieNames).flatMap((name) => onlyCookie(request, name) ?? [])
 }
+
+/** More of one name are an attack, and each costs a signature. */
+const mostOfOneName = 4
+
+/** For a logout, which opens nothing: each of them is ended, or one would live on unseen. */
+export const allCookies = (request: FastifyRequest, name: string): string[] => [...new Set(cookieValues(request, name))].slice(0, mostOfOneName)
 
 /** @returns null for no cookie of that name, and for two: which of them the client means cannot be known */
 export function onlyCookie(request: FastifyRequest, name: string): string | null {

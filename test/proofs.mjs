@@ -129,6 +129,7 @@ export const attacks = {
   'demand-dropped': { text: 'a demand at another spelling of /verify' },
   'original-uri-read-twice': { text: 'an original URI that two servers read differently' },
   'foreign-websocket': { text: "a foreign page's WebSocket, with the user's cookie" },
+  'cookie-of-another-scope': { text: 'a cookie of an earlier domain or path beside ours' },
   'dns-rebinding': { text: "a page of an attacker's name that resolves to loopback" },
   'same-origin-of-a-stranger': { text: 'Sec-Fetch-Site: same-origin at a name that is not ours' },
   'address-with-a-port': { text: 'an address that a proxy writes with a port, in brackets, in quotes' },

@@ -23,6 +23,7 @@ export const login = (envelope: Envelope): Operation<typeof LoginBody> => ({
       // Only where its cookie is overwritten: otherwise the browser still holds that session.
       replaces: mode === 'cookie' ? onlyCookie(request, refreshCookie.name) : null,
     })
+    if (mode === 'cookie') reply.clearOtherScopes(refreshCookie)
     return sendGrant(reply, grant, { mode, envelope })
   },
 })

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import { belowPublicPath, type TokenCookie } from '../../plugins/cookie-transport.js'
+import { belowPublicPath, readCookie, type TokenCookie } from '../../plugins/cookie-transport.js'
 import { refreshCookieNames } from '../../plugins/refresh-cookies.js'
 import { accessTokenCookieName } from '../../plugins/token-extraction.js'
 import type { Config } from '../../src/config/index.js'
@@ -21,7 +21,21 @@ export function setGrantCookies(reply: FastifyReply, cookies: PinCookies, grant:
   reply.setTokenCookie(cookies.refresh, grant.refreshToken, grant.refreshSeconds)
 }
 
+/** For a login, which knows of one cookie that it will stand beside the new one, if it is of another scope. */
+export function replaceGrantCookies(reply: FastifyReply, cookies: PinCookies, grant: Grant): void {
+  clearOtherScopes(reply, cookies)
+  setGrantCookies(reply, cookies, grant)
+}
+
 export function clearGrantCookies(reply: FastifyReply, cookies: PinCookies): void {
+  // One of each name is of a session that is over now, whatever its scope; the next login clears it away.
+  const isDoubled = Object.values(cookies).some(({ name }: TokenCookie) => readCookie(reply.request, name).kind === 'many')
+  if (isDoubled) clearOtherScopes(reply, cookies)
   reply.clearTokenCookie(cookies.access)
   reply.clearTokenCookie(cookies.refresh)
+}
+
+/** What an earlier configuration set in another scope would stand beside ours, and the two would open nothing. */
+function clearOtherScopes(reply: FastifyReply, { access, refresh }: PinCookies): void {
+  reply.clearOtherScopes(access).clearOtherScopes(refresh)
 }

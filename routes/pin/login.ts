@@ -4,7 +4,7 @@ import { onlyCookie, refreshCookiesOf } from '../../plugins/refresh-cookies.js'
 import { failures, InvalidCredentials, LoginAnswer, LoginBody } from '../../schemas/pin.js'
 import { usernameIdentifier } from '../../src/domain/identifiers.js'
 import type { Operation } from '../dialect.js'
-import { setGrantCookies, type PinCookies } from './cookies.js'
+import { replaceGrantCookies, type PinCookies } from './cookies.js'
 
 /** Both tokens travel in cookies only. */
 export const login = (cookies: PinCookies): Operation<typeof LoginBody> => ({
@@ -25,7 +25,7 @@ export const login = (cookies: PinCookies): Operation<typeof LoginBody> => ({
       // The browser forgets this session when its cookie is overwritten; so do we.
       replaces: onlyCookie(request, cookies.refresh.name),
     })
-    setGrantCookies(reply, cookies, grant)
+    replaceGrantCookies(reply, cookies, grant)
     return reply.send({ message: 'Login successful' } satisfies Static<typeof LoginAnswer>)
   },
 })

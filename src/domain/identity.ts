@@ -4,7 +4,7 @@ import { authenticate } from './authenticate.js'
 import type { PresentedCredential } from './credential.js'
 import type { Grant } from './grants.js'
 import { login, type LoginAttempt } from './login.js'
-import { logout, logoutByRefreshToken } from './logout.js'
+import { logout, logoutByRefreshToken, type TokensBeside } from './logout.js'
 import type { ApiKey, DialectName, Origin, Principal, Session, SessionPrincipal } from './model.js'
 import { refresh, type RefreshAttempt, type RefreshedGrant } from './refresh.js'
 import type { Service } from './service.js'
@@ -13,7 +13,7 @@ import type { Service } from './service.js'
 export interface Identity {
   login(attempt: LoginAttempt): Promise<Grant>
   refresh(attempt: RefreshAttempt): Promise<RefreshedGrant>
-  logout(principal: SessionPrincipal, origin: Origin, refreshCookie?: { dialect: DialectName; token: string } | null): Promise<void>
+  logout(principal: SessionPrincipal, origin: Origin, beside?: TokensBeside): Promise<void>
   logoutByRefreshToken(dialect: DialectName, token: string, origin: Origin): Promise<void>
   authenticate(presented: PresentedCredential): Promise<Principal>
   readonly account: AccountOperations
@@ -47,7 +47,7 @@ export function createIdentity(service: Service, apiKeys: ApiKeyVerifier): Ident
   return {
     login: (attempt) => login(once(), attempt),
     refresh: (attempt) => refresh(once(), attempt),
-    logout: (principal, origin, refreshCookie) => logout(once(), principal, origin, refreshCookie),
+    logout: (principal, origin, beside) => logout(once(), principal, origin, beside),
     logoutByRefreshToken: (dialect, token, origin) => logoutByRefreshToken(once(), dialect, token, origin),
     authenticate: (presented) => authenticate(service, apiKeys, presented),
     account: {

@@ -4,16 +4,24 @@ import { decodeRefreshToken } from './refresh-token.js'
 import type { Service } from './service.js'
 import { endSession } from './sessions.js'
 
+/** Refresh tokens that came with a logout. */
+export interface TokensBeside {
+  readonly dialect: DialectName
+  readonly tokens: readonly string[]
+}
+
 /**
- * Ends the session of an access token; and that of a refresh token beside it, if it is the same user's.
+ * Ends the session of an access token; and those of the refresh tokens beside it that are the same user's.
  * Ending what has ended is success.
  */
-export async function logout(service: Service, principal: SessionPrincipal, origin: Origin, refreshCookie: { dialect: DialectName; token: string } | null = null): Promise<void> {
+export async function logout(service: Service, principal: SessionPrincipal, origin: Origin, beside: TokensBeside | null = null): Promise<void> {
   await endSession(service.repository, { sessionId: principal.sessionId, because: 'logout', origin, actor: null })
-  const token = refreshCookie && decodeRefreshToken(refreshCookie.token, service.keyring)
-  if (token?.dialect !== refreshCookie?.dialect || !token || token.sessionId === principal.sessionId) return
-  const state = await service.repository.sessions.find(token.sessionId)
-  if (state?.user.id === principal.userId) await endSession(service.repository, { sessionId: token.sessionId, because: 'logout', origin, actor: null })
+  for (const text of beside?.tokens ?? []) {
+    const token = decodeRefreshToken(text, service.keyring)
+    if (token === null || token.dialect !== beside?.dialect || token.sessionId === principal.sessionId) continue
+    const state = await service.repository.sessions.find(token.sessionId)
+    if (state?.user.id === principal.userId) await endSession(service.repository, { sessionId: token.sessionId, because: 'logout', origin, actor: null })
+  }
 }
 
 /** Ends the session of a refresh token. A forged, foreign or dead one changes nothing, and is no error. */

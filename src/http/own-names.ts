@@ -25,8 +25,8 @@ export function ownNames({ host, publicUrl, trustProxy }: NamedConfig, boundTo: 
   }
 
   const isOwn = (authority: string): boolean => {
-    const name = plainName(authority.replace(port, ''))
-    return name === '' || isLoopback(name) || named.has(name)
+    const name = authority.replace(port, '')
+    return name === '' || isLoopback(name) || named.has(plainName(name))
   }
 
   return ({ headers, url = '', socket }) => {

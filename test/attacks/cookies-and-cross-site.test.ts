@@ -161,10 +161,11 @@ await t.test('case 50: two cookies of one name are no token, whatever they say; 
   for (const second of ['x', tokens.refreshToken, 'a.b.c']) {
     for (const cookie of [`refreshToken=${tokens.refreshToken}; refreshToken=${second}`, `refreshToken=${second}; accessToken=${tokens.accessToken}; refreshToken=${tokens.refreshToken}`]) {
       clearsNothing(t, await call(node, '/auth/refresh', { headers: { cookie } }), 401, cookie.slice(-20))
-      clearsNothing(t, await call(node, '/auth/logout', { headers: { cookie: `${cookie}; accessToken=${tokens.accessToken}` } }), 401, 'logout')
+      // With one access token, a logout ends the session: two refresh cookies must not keep anybody from that.
+      clearsNothing(t, await call(node, '/auth/logout', { headers: { cookie: `${cookie}; accessToken=${tokens.accessToken}; accessToken=x` } }), 401, 'logout')
     }
     const twice = `directus_refresh_token=${byMail}; directus_refresh_token=${second}`
-    for (const path of ['/auth/refresh', '/auth/logout']) clearsNothing(t, await call(node, path, { body: { mode: 'cookie' }, headers: { cookie: twice } }), 401, path)
+    clearsNothing(t, await call(node, '/auth/refresh', { body: { mode: 'cookie' }, headers: { cookie: twice } }), 401, 'directus')
   }
   for (const one of calls.filter(({ takesCookie }) => takesCookie)) {
     const cookie = `accessToken=${tokens.accessToken}; accessToken=${tokens.accessToken}`
