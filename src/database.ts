@@ -1,7 +1,9 @@
-import pg from 'pg'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Config } from './config/index.js'
+import { explainFailure, judgeServer, serverFacts, type Obstacle, type ServerFacts } from './database-obstacle.js'
+import { Client } from './repository/client.js'
 import { joinEmbeddedServer } from './repository/embedded/index.js'
+import { clientOptions } from './repository/pool.js'
 
 /** Why there is no database to work with, in one line. */
 export class DatabaseError extends Error {
@@ -32,62 +34,44 @@ export async function openDatabase(config: Config, log: (message: string) => voi
   }
   const url = config.databaseUrl
   const { migrationDatabaseUrl: migrationUrl } = config
-  await reach('DATABASE_URL', url, log, patienceMs)
-  if (migrationUrl !== null) await reach('MIGRATION_DATABASE_URL', migrationUrl, log, patienceMs)
   const listenUrl = config.databaseListenUrl ?? url
-  return { url, listenUrl, migrationUrl, isEmbedded: false, isPooled: listenUrl !== url, leave: () => Promise.resolve() }
+  const isPooled = listenUrl !== url
+  await reach('DATABASE_URL', url, log, patienceMs, isPooled)
+  if (isPooled) await reach('DATABASE_LISTEN_URL', listenUrl, log, patienceMs)
+  if (migrationUrl !== null) await reach('MIGRATION_DATABASE_URL', migrationUrl, log, patienceMs)
+  return { url, listenUrl, migrationUrl, isEmbedded: false, isPooled, leave: () => Promise.resolve() }
 }
 
 const pauseMs = 1000
-const oldestVersion = 150_000
 
 /**
  * A database that starts together with the service may need a while; one that refuses us will not change its mind.
  * @param setting where the URL comes from, for the message
  * @throws DatabaseError
  */
-export async function reach(setting: string, url: string, log: (message: string) => void, patienceMs: number): Promise<void> {
+export async function reach(setting: string, url: string, log: (message: string) => void, patienceMs: number, pooled = false): Promise<void> {
   const deadline = performance.now() + patienceMs
   for (;;) {
-    try {
-      await requireVersion(setting, url)
-      return
-    } catch (error) {
-      if (error instanceof DatabaseError) throw error
-      const failure = describe(setting, url, error)
-      if (!isPassing(error) || performance.now() >= deadline) throw new DatabaseError(failure)
-      log(`${failure}; trying again`)
-      await pause(pauseMs)
-    }
+    const obstacle = await lookFor(setting, url, pooled)
+    if (obstacle === null) return
+    if (!obstacle.passes || performance.now() >= deadline) throw new DatabaseError(obstacle.message)
+    log(`${obstacle.message}; trying again`)
+    await pause(pauseMs)
   }
 }
 
-async function requireVersion(setting: string, url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000, query_timeout: 5000 })
+/** Connects as the service will: what a pooler or a server does not take shows here. */
+async function lookFor(setting: string, url: string, pooled: boolean): Promise<Obstacle | null> {
+  const limits = { acquireMs: 5000, lockMs: 5000, statementMs: 5000, answerMs: 5000 }
+  const client = new Client(clientOptions({ connectionString: url, applicationName: 'tessera start', pooled }, limits))
   client.on('error', () => undefined) // what is under way fails, and says so
   try {
     await client.connect()
-    const { rows } = await client.query<{ version: string }>(`SELECT current_setting('server_version_num') AS version`)
-    if (Number(rows[0]?.version) < oldestVersion) throw new DatabaseError(`the PostgreSQL at ${placeOf(setting, url)} is too old: tessera needs version 15 or newer`)
+    const { rows: [facts] } = await client.query<ServerFacts>(serverFacts)
+    return facts ? judgeServer({ setting, url, pooled }, facts) : null
+  } catch (error) {
+    return explainFailure({ setting, url, pooled }, error)
   } finally {
     await client.end().catch(() => undefined)
   }
-}
-
-const codeOf = (error: unknown): string | undefined => (error instanceof Error && 'code' in error ? String(error.code) : undefined)
-
-/** Class 28 (no such user, wrong password), 3D000 (no such database), 42501: asking again changes nothing. */
-const isPassing = (error: unknown): boolean => !/^(28|3D|42)/.test(codeOf(error) ?? '')
-
-function describe(setting: string, url: string, error: unknown): string {
-  const why = codeOf(error) ?? (error instanceof Error ? error.message : 'error')
-  const advice = isPassing(error) ? `check that it runs and that ${setting} is right` : `check user, password and database name in ${setting}`
-  return `cannot use PostgreSQL at ${placeOf(setting, url)} (${why}): ${advice}`
-}
-
-/** Host, port and database: never the password. */
-function placeOf(setting: string, url: string): string {
-  if (!URL.canParse(url)) return setting
-  const { hostname, port, pathname } = new URL(url)
-  return `${hostname}:${port === '' ? '5432' : port}${pathname}`
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import type { DatabaseAccess } from '../database.js'
+import { Client } from '../repository/client.js'
 import { CommandError } from './errors.js'
 
 const patienceMs = 2000
@@ -25,7 +26,7 @@ export async function notificationDelayMs({ url, listenUrl }: Pick<DatabaseAcces
 }
 
 async function connect(connectionString: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString, application_name: 'tessera doctor', connectionTimeoutMillis: patienceMs, query_timeout: patienceMs })
+  const client = new Client({ connectionString, application_name: 'tessera doctor', connectionTimeoutMillis: patienceMs, query_timeout: patienceMs })
   client.on('error', () => undefined) // what is under way fails, and says so
   await client.connect()
   return client

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { problemOfDatabaseUrl } from '../database-url.js'
 import { isExactOrigin, originExpected } from './origin-list.js'
 
 export type Parsed<T> = { value: T } | { expected: string }
@@ -140,13 +141,22 @@ export const httpUrl = (description: string, options: Options): Setting<string |
     return url && plain ? { value: (url.origin + url.pathname).replace(/\/+$/, '') } : { expected: 'an http or https URL without query, fragment and credentials' }
   })
 
-export const databaseUrl = (description: string, options: Options = {}): Setting<string | null> =>
-  optional(description, { ...options, secret: true }, (value): Parsed<string> =>
-    /^postgres(ql)?:\/\/./.test(value) ? { value } : { expected: 'a URL such as postgresql://user@host:5432/database' })
+/** @param options `password`: the setting that takes the password as it is, if there is one */
+export const databaseUrl = (description: string, { password = 'DATABASE_PASSWORD', ...options }: Options & { password?: string | null } = {}): Setting<string | null> =>
+  optional(description, { ...options, secret: true }, (value): Parsed<string> => {
+    const problem = problemOfDatabaseUrl(value)
+    if (problem === null) return { value }
+    return { expected: problem.includes('percent-encode') && password !== null ? `${problem}, or give it as ${password}` : problem }
+  })
 
 export const redisUrl = (description: string): Setting<string | null> =>
   optional(description, { secret: true }, (value): Parsed<string> =>
-    parseUrl(value, ['redis:', 'rediss:']) ? { value } : { expected: 'a URL such as redis://host:6379' })
+    parseUrl(value, ['redis:', 'rediss:']) && redisGrammar.test(value)
+      ? { value }
+      : { expected: 'a URL such as redis://host:6379; percent-encode what is special in a password (/ is %2F, @ is %40, # is %23, ? is %3F, % is %25)' })
+
+/** With a raw `/`, `@`, `#` or `?` in the password its pieces would pass for a host, a database or a parameter. */
+const redisGrammar = /^rediss?:\/\/(?:(?:[\w.~!$&'()*+,;=:-]|%[0-9a-f]{2})*@)?(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?:\/\d*)?(?:\?[\w.=&-]*)?$/i
 
 function isAddressOrRange(value: string): boolean {
   const [address = '', prefix, ...rest] = value.split('/')

@@ -34,7 +34,7 @@ export const settings = {
   DATABASE_URL: databaseUrl('PostgreSQL 15 or newer. Without it an embedded server runs in `DATA_DIR`.'),
   DATABASE_PASSWORD: text('Replaces the password in `DATABASE_URL` and `DATABASE_LISTEN_URL`.', { secret: true, verbatim: true }),
   DATABASE_LISTEN_URL: databaseUrl('A direct connection for LISTEN, where a transaction pooler stands in front of `DATABASE_URL`.', { shownDefault: '`DATABASE_URL`' }),
-  MIGRATION_DATABASE_URL: databaseUrl('The same database, as the role that owns the schema: with it, migrations run as that role, and that of `DATABASE_URL` is given what the service needs and no more (docs/operations.md).', { shownDefault: '`DATABASE_LISTEN_URL`' }),
+  MIGRATION_DATABASE_URL: databaseUrl('The same database, as the role that owns the schema: with it, migrations run as that role, and that of `DATABASE_URL` is given what the service needs and no more (docs/operations.md).', { password: null, shownDefault: '`DATABASE_LISTEN_URL`' }),
   DATABASE_POOL: integer('Connections a node holds at most, besides the one that listens.', { fallback: 10, min: 2, max: 200 }),
   DATA_DIR: text('The embedded database and the generated master secret.', { fallback: path.join(packageRoot, '.data'), shownDefault: '`.data` in the package’s folder' }),
   MASTER_SECRET: bytes('Opens every other key. At least 32 bytes. Required with `DATABASE_URL`; embedded, one is generated in `DATA_DIR`.', { min: 32 }),

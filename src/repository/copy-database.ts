@@ -1,4 +1,5 @@
-import pg from 'pg'
+import type pg from 'pg'
+import { createDirectClient } from './client.js'
 
 /** Why a database cannot be copied, in one line. */
 export class CopyError extends Error {
@@ -33,7 +34,7 @@ export async function copyDatabase(from: string, to: string): Promise<CopiedTabl
 }
 
 async function connect(connectionString: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString, application_name: 'tessera database copy' })
+  const client = createDirectClient({ connectionString, application_name: 'tessera database copy' })
   client.on('error', () => undefined) // the query under way fails, and says it
   await client.connect()
   await client.query('SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0')

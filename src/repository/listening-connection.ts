@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { Client } from './client.js'
 import { clientOptions, runStatement, type Queryable } from './pool.js'
 
 /** A session that listens and can be asked as well. Every answer has a limit, so silence is noticed. */
@@ -25,7 +25,7 @@ export interface ListeningOptions {
 
 export function createListeningConnection(options: ListeningOptions): ListeningConnection {
   const { answerTimeoutMs, onNotification } = options
-  const client = new pg.Client(
+  const client = new Client(
     clientOptions(options, {
       acquireMs: answerTimeoutMs,
       lockMs: answerTimeoutMs,

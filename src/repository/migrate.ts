@@ -4,6 +4,7 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { packageRoot } from '../package-root.js'
+import { createDirectClient } from './client.js'
 import { MigrationError } from './migration-error.js'
 import { limitServiceRole, roleOf } from './service-role.js'
 
@@ -52,7 +53,7 @@ interface AppliedRow {
  */
 export async function migrate(connectionString: string, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
   const migrations = await readMigrations(options.directory)
-  const client = new pg.Client({ connectionString, application_name: 'tessera migrate' })
+  const client = createDirectClient({ connectionString, application_name: 'tessera migrate' })
   client.on('error', () => undefined) // the query under way fails, and says it
   await client.connect()
   // A statement that waits for a lock has no limit here.
@@ -125,7 +126,7 @@ async function provideFor(serviceUrl: string, owner: pg.Client, directory: strin
 
 /** Names are found by a search path, and the two roles may have two. */
 async function requireSameSchema(serviceUrl: string, role: string, directory: string | undefined): Promise<void> {
-  const service = new pg.Client({ connectionString: serviceUrl, application_name: 'tessera migrate' })
+  const service = createDirectClient({ connectionString: serviceUrl, application_name: 'tessera migrate' })
   service.on('error', () => undefined)
   await service.connect()
   try {

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { unavailable } from '../domain/errors.js'
+import { Client, sessionFormats } from './client.js'
 import { DatabaseFailure, describeFailure, judge } from './failures.js'
 
 /** What every part of the repository runs its statements on: the pool, or the one connection of a transaction. */
@@ -69,12 +70,12 @@ parsers.setTypeParser(pg.types.builtins.INT8, Number)
 export const clientOptions = (
   settings: { connectionString: string; applicationName?: string | undefined; pooled?: boolean },
   limits: Limits,
-): pg.ClientConfig => ({
+): pg.ClientConfig & { connectionString: string } => ({
   connectionString: settings.connectionString,
   application_name: settings.applicationName ?? 'tessera',
   connectionTimeoutMillis: limits.acquireMs,
   query_timeout: limits.answerMs,
-  ...(settings.pooled ? {} : limitsOfTheServer(limits)),
+  ...(settings.pooled ? {} : { ...limitsOfTheServer(limits), options: sessionFormats }),
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,
   types: parsers,
@@ -92,7 +93,7 @@ export class Pool extends pg.Pool {
   readonly preparesStatements: boolean
 
   constructor(options: pg.PoolConfig, { preparesStatements }: { preparesStatements: boolean }) {
-    super(options)
+    super({ ...options, Client })
     this.preparesStatements = preparesStatements
   }
 }

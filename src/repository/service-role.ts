@@ -1,4 +1,5 @@
-import pg from 'pg'
+import type pg from 'pg'
+import { createDirectClient } from './client.js'
 import { MigrationError } from './migration-error.js'
 
 /**
@@ -43,7 +44,7 @@ const forbiddenRights = ['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER'] as const
 
 /** Who connects with this URL. */
 export async function roleOf(connectionString: string): Promise<string> {
-  const client = new pg.Client({ connectionString, application_name: 'tessera migrate' })
+  const client = createDirectClient({ connectionString, application_name: 'tessera migrate' })
   client.on('error', () => undefined) // the query under way fails, and says it
   await client.connect()
   try {

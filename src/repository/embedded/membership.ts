@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
+import { createDirectClient } from '../client.js'
 import { superuser } from './cluster.js'
 import { EmbeddedServerError, codeOf, textOf } from './error.js'
 
@@ -14,8 +15,12 @@ const answerMs = 2_000
 const servicePassword = (secret: string) => createHmac('sha256', secret).update(serviceRole).digest('base64url')
 
 export function connectionStringFor(port: number, secret: string, database: string): string {
-  return `postgres://${serviceRole}:${servicePassword(secret)}@127.0.0.1:${port}/${encodeURIComponent(database)}?sslmode=disable`
+  return urlOf(port, { user: serviceRole, password: servicePassword(secret), database })
 }
+
+/** Another program may have taken the port of a server that died: nothing but SCRAM is answered there. */
+const urlOf = (port: number, { user, password, database }: Readonly<Record<'user' | 'password' | 'database', string>>): string =>
+  `postgres://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}?sslmode=disable&require_auth=scram-sha-256`
 
 /** Why one has to look again. */
 export interface Obstacle {
@@ -37,13 +42,8 @@ export interface Membership {
  * @throws EmbeddedServerError when the server does not know our password
  */
 export async function enter(port: number, secret: string): Promise<Membership | Obstacle> {
-  const client = new pg.Client({
-    host: '127.0.0.1',
-    port,
-    user: superuser,
-    password: secret,
-    database: 'postgres',
-    ssl: false,
+  const client = createDirectClient({
+    connectionString: urlOf(port, { user: superuser, password: secret, database: 'postgres' }),
     keepAlive: true,
     application_name: 'tessera member',
     connectionTimeoutMillis: 5_000,
