@@ -187,6 +187,7 @@ export const faults = {
   'operators-against-each-other': { text: 'operators who change each other at once', in: long },
 
   // Floods.
+  'pipelined-flood': { text: 'thousands of requests on connections that read no answer', in: long },
 
   // The database and what stands before it.
   'stop-by-any-signal': { text: 'SIGHUP, SIGQUIT, SIGINT twice, with a login under way' },

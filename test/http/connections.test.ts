@@ -21,7 +21,7 @@ async function serve(t: Test, handler: RequestListener, changed: Partial<Connect
   return { port: (server.address() as AddressInfo).port, connections }
 }
 
-const get = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`
+const get = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`
 
 async function until(isSo: () => boolean, withinMs = 5000): Promise<boolean> {
   const giveUpAt = performance.now() + withinMs
@@ -46,10 +46,10 @@ await t.test('sixteen requests at once on one connection are all answered, in th
 
 const manyRequests = {
   GET: get('/'),
-  HEAD: 'HEAD / HTTP/1.1\r\nHost: x\r\n\r\n',
-  'POST with a body': 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}',
-  'POST in chunks': 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
-  'Expect: 100-continue': 'POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}',
+  HEAD: 'HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n',
+  'POST with a body': 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}',
+  'POST in chunks': 'POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
+  'Expect: 100-continue': 'POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}',
   'an upgrade': get('/', 'Connection: Upgrade\r\nUpgrade: h2c\r\n'),
 }
 

@@ -163,7 +163,7 @@ await t.test('what the service ends and refuses is counted by reason and class',
   const small = await startTestApp(t, { environment: { RATE_LIMIT: 'on', RATE_LIMIT_HEALTH: '1/min', CONNECTIONS_PER_ADDRESS: '1000' } })
   const names = ['tessera_connections_ended_total{reason="unanswered"}', 'tessera_rate_limited_total{class="health"}', 'tessera_http_answers_total{status="4xx"}']
   const grew = await growth(small, names, async () => {
-    const client = new RawClient(Number(new URL(small.url).port)).say('GET /nobody/is/here HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100))
+    const client = new RawClient(Number(new URL(small.url).port)).say('GET /nobody/is/here HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(100))
     await client.closed
     await send(small, { path: '/health/live' })
     await send(small, { path: '/health/live' })
