@@ -105,6 +105,8 @@ export const attacks = {
   'weak-client-key-at-use': { text: "a client's key that anybody can sign for, in the database already" },
   'two-names-of-one-algorithm': { text: 'EdDSA and Ed25519, at the key and at the assertion' },
   'directus-error-taken-for-success': { text: 'an error that the official client of Directus would take for success' },
+  'other-token-at-apache': { text: "a token of another kind or audience at Apache's OpenID module", in: 'npm run test:system' },
+  'other-token-at-authlib': { text: "a token of another kind or audience at Authlib's validators", in: 'npm run test:system' },
   'scope-at-refresh': { text: 'a scope at the refresh grant: narrower, wider, unknown' },
 
   // One stranger's noise: connections and limits.
