@@ -6,7 +6,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 # What .dockerignore lets in.
 COPY . .
-# As `npm start` does it. `npm run build` would add the types of tessera/verify, which nobody reads in here.
+# As `npm start` does it. `npm run build` would add the types of @tessera-id/verify, which nobody reads in here.
 RUN node --input-type=module --eval "import { compile } from './scripts/compile.mjs'; await compile()"
 # The compiler has done its work, and the embedded PostgreSQL has no place in a container: DATABASE_URL is required here.
 RUN npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \

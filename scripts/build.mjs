@@ -1,4 +1,4 @@
-// `npm run build`: what an image needs, and the types of `tessera/verify` for who imports it.
+// `npm run build`: what an image needs, and the types of `@tessera-id/verify` for those who import it.
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import path from 'node:path'

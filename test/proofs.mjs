@@ -92,6 +92,10 @@ export const attacks = {
   // Sessions, tokens and revocations that outlive what they should.
   'revocation-of-another-environment': { text: 'a long token, revoked from a shell that does not know how long it lives' },
   'lifetime-lowered': { text: 'a token of before the lifetime was lowered, revoked after it' },
+  'made-up-keys-at-a-service': { text: 'made-up API keys at a service that verifies by itself' },
+  'lenient-verifier': { text: 'tokens of another form, audience, time or spelling at a service that verifies by itself' },
+  'strangers-package': { text: 'a dependency on the verifier that is written without its path', in: 'npm run test:system' },
+  'ready-in-silence': { text: 'a service that waits for tessera with a wrong credential' },
   'longer-than-any-setting': { text: 'a token that lives longer than any setting has allowed, at the service and at services that verify' },
 
   // OAuth, and what other people's libraries verify.

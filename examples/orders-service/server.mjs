@@ -1,6 +1,7 @@
 // A service that trusts tessera: it verifies tokens by itself, and forgets them within moments of a logout.
 import Fastify from 'fastify'
-import { identityOf, tesseraVerify } from 'tessera/verify'
+// Outside of this repository: from '@tessera-id/verify' (README.md).
+import { identityOf, tesseraVerify } from '@tessera-id/server/verify'
 
 const { TESSERA_URL = 'http://127.0.0.1:9154', TESSERA_API_KEY = '', WHEN_STALE = 'closed', MAX_LAG_MS = '2000', PORT = '3000' } = process.env
 

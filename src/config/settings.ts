@@ -44,7 +44,7 @@ export const settings = {
   DIALECTS: choices('The dialects that are served, separated by commas.', { of: dialectNames, fallback: dialectNames }),
   SIGNING_ALG: choice('The algorithm of access tokens. `Ed25519` is another name of `EdDSA`, and tokens say `EdDSA`.', { of: ['ES256', 'EdDSA', 'Ed25519', 'RS256'], fallback: 'ES256' }),
   SIGNING_KEY_ROTATION_DAYS: days('A new signing key after this many days.', { shownDefault: 'none: by hand' }),
-  SIGNING_KEY_MAX_AGE: duration('How long verifiers may keep the published keys: for so long a new signing key is published before it signs. `tessera/verify` reads them within a second of a change, others read them as often as they like.', { fallback: '30s' }),
+  SIGNING_KEY_MAX_AGE: duration('How long verifiers may keep the published keys: for so long a new signing key is published before it signs. `@tessera-id/verify` reads them within a second of a change, others read them as often as they like.', { fallback: '30s' }),
   AUDIENCE: text('The `aud` of access tokens.', { shownDefault: 'the issuer' }),
   TOKENSET_CLIENT_ID: text('The client that users log in with: `client_id` of their access tokens and of refreshes by a public client, `aud` of id tokens.', { fallback: 'tessera' }),
   VERIFY_PATH_ALLOWS: choices('What an original URI at `/verify` may have in its path beyond the strict form, separated by commas, or `none`: `space` (`%20`), `slash` (`%2F`), `semicolon` (parameters of a segment). Allow only what your gateway and your services read in one way (docs/gateways.md).', { of: pathAllowances, fallback: ['space'], orNone: true }),

@@ -226,4 +226,5 @@ const principalOf = ({ key, owner }: ApiKeyState): ApiKeyPrincipal => ({
   email: owner.email,
   apiKeyId: key.id,
   scopes: scopesOfKey(key.scopes, owner.role),
+  expiresAt: key.expiresAt,
 })

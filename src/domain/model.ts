@@ -129,6 +129,8 @@ export interface ApiKeyPrincipal extends Rights {
   readonly username: string | null
   readonly email: string | null
   readonly apiKeyId: string
+  /** null: the key has no end. */
+  readonly expiresAt: Date | null
 }
 
 export interface ClientPrincipal extends Rights {

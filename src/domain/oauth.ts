@@ -89,7 +89,8 @@ export async function introspect(service: Service, apiKeys: ApiKeyVerifier, toke
 async function introspectKey(apiKeys: ApiKeyVerifier, key: string): Promise<Introspection> {
   const principal = await apiKeys.verify(key).catch(onlyRefusals)
   if (!principal) return inactive
-  return { active: true, token_type: 'api_key', sub: principal.userId, scope: principal.scopes.join(' '), key_id: principal.apiKeyId, ...named(principal) }
+  const end = principal.expiresAt === null ? {} : { exp: Math.floor(principal.expiresAt.getTime() / 1000) }
+  return { active: true, token_type: 'api_key', sub: principal.userId, scope: principal.scopes.join(' '), key_id: principal.apiKeyId, ...end, ...named(principal) }
 }
 
 async function liveClaims(service: Service, token: string): Promise<AccessClaims | null> {

@@ -40,6 +40,8 @@ export function createApiKeyCheck(client: TesseraClient, { cacheMs, now, isFresh
   const known = new Map<string, Known>()
   /** Digest → until when. */
   const refused = new Map<string, number>()
+  /** One question, however many show the key. */
+  const underWay = new Map<string, Promise<VerifiedIdentity>>()
   const aboutUnknown = createIntrospection(client, strangers)
   const aboutKnown = createIntrospection(client, acquaintances)
   const allowance = createAllowance(now)
@@ -63,17 +65,26 @@ export function createApiKeyCheck(client: TesseraClient, { cacheMs, now, isFresh
     return found.identity
   }
 
+  function askOnce(key: string, digest: string): Promise<VerifiedIdentity> {
+    const asking = underWay.get(digest) ?? ask(key, digest).finally(() => {
+      if (underWay.get(digest) === asking) underWay.delete(digest)
+    })
+    underWay.set(digest, asking)
+    return asking
+  }
+
   return {
     async verify(key) {
       if (!isWellFormedKey(key)) throw badKey()
       const digest = createHash('sha256').update(key).digest('base64')
       if (now() < (refused.get(digest) ?? 0)) throw badKey()
       const entry = known.get(digest)
-      return entry && isFresh() && now() < entry.askAgainAt ? entry.identity : ask(key, digest)
+      return entry && isFresh() && now() < entry.askAgainAt ? entry.identity : askOnce(key, digest)
     },
     forget(subject) {
       changes += 1
       refused.clear()
+      underWay.clear()
       aboutUnknown.forget()
       aboutKnown.forget()
       for (const [digest, entry] of known) if (entry.keyId === subject || entry.identity.subject === subject) known.delete(digest)

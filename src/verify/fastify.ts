@@ -6,7 +6,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     tessera: Verifier
     /** preHandler: sets `request.identity`, or answers 401 or 503. */
-    requireIdentity(request: FastifyRequest, reply: FastifyReply): Promise<void>
+    requireIdentity: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
   }
   interface FastifyRequest {
     identity: VerifiedIdentity | null

@@ -11,7 +11,7 @@ const installed = (name: string): string => path.join(packageRoot, 'node_modules
 /** As in the README, with types as strict as they get. */
 const service = `
 import Fastify from 'fastify'
-import { createVerifier, identityOf, tesseraVerify, VerificationError, type VerifiedIdentity } from 'tessera/verify'
+import { createVerifier, identityOf, tesseraVerify, VerificationError, type VerifiedIdentity } from '@tessera-id/verify'
 
 const options = { issuer: 'http://127.0.0.1:1', credential: { apiKey: process.env.TESSERA_API_KEY ?? 'sk_live_x' } }
 const app = Fastify()
@@ -26,16 +26,18 @@ console.log(who)
 verifier.close()
 `
 
-await t.test('tessera/verify is a package of its own: small, typed, without the server, and nothing of it outlives close', async (t) => {
+await t.test('@tessera-id/verify is a package of its own, under a scope: small, typed, without the server, and nothing of it outlives close [attack:strangers-package]', async (t) => {
   const folder = t.testdir({ 'package.json': '{"type":"module"}', 'service.ts': service })
   const tsc = path.join(installed('typescript'), 'bin', 'tsc')
   await run(process.execPath, [tsc, '--project', 'tsconfig.verify.json'], { cwd: packageRoot })
   const { stdout: tarball } = await run(process.execPath, [path.join(packageRoot, 'scripts/package-verify.mjs'), folder])
-  const home = path.join(folder, 'node_modules/tessera')
+  const home = path.join(folder, 'node_modules/@tessera-id/verify')
   await mkdir(home, { recursive: true })
   await run('tar', ['-xzf', tarball.trim(), '-C', home, '--strip-components=1'])
 
-  const { dependencies } = JSON.parse(await readFile(path.join(home, 'package.json'), 'utf8')) as { dependencies: object }
+  const { name, dependencies } = JSON.parse(await readFile(path.join(home, 'package.json'), 'utf8')) as { name: string; dependencies: object }
+  const own = JSON.parse(await readFile(path.join(packageRoot, 'package.json'), 'utf8')) as { name: string; private: boolean }
+  t.match([name, own], ['@tessera-id/verify', { name: /^@tessera-id\//, private: true }], 'a name without its path fetches no package of a stranger')
   t.same(Object.keys(dependencies), ['jose'])
   t.same(await readdir(path.join(home, 'dist/src')), ['verify'])
 
