@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AuthError, AuthErrorCode } from '../src/domain/errors.js'
+import { redacted } from '../src/http/redaction.js'
 import { plainJson, shapeByPath, type ErrorShape, type PrefixedShape } from './error-shape.js'
 import { problemDetails } from './problem-details.js'
 import { pathOf, routedPath } from './request-path.js'
@@ -32,7 +33,7 @@ function errorsPlugin(app: FastifyInstance, options: ErrorsOptions, done: () => 
     const failure = toAuthError(error)
     // A request that the router refused knows nothing of decorators: the member is missing there.
     const shape = (request.errorShape as ErrorShape | null | undefined) ?? shapeFor(routedPath(request))
-    const { status, body, contentType = plainJson, challenge } = shape.render(failure, pathOf(request.url))
+    const { status, body, contentType = plainJson, challenge } = shape.render(failure, redacted(pathOf(request.url)))
     request.errorCode = failure.code
     logFailure(request, failure)
     reply.code(status).header('cache-control', 'no-store').type(contentType)

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { redacted } from '../src/http/redaction.js'
 
 /** Where a path ends: what follows may be a credential. The escaped forms are a client's slip, and may carry one too. */
 const endOfPath = /[?#;]|%3f|%23|%3b/i
@@ -46,8 +47,8 @@ export const isBelow = (prefix: string, path: string): boolean => `${path}/`.sta
 const controlCharacters = /[\p{Cc}\p{Zl}\p{Zp}]/gu
 const longestShown = 300
 
-/** A path for a log line: no control characters of a terminal, no 16 KB. */
+/** A path for a log line: no credential, no control characters of a terminal, no 16 KB. */
 export function shownPath(target: string): string {
-  const path = pathOf(target).replace(controlCharacters, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  const path = redacted(pathOf(target)).replace(controlCharacters, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
   return path.length > longestShown ? `${path.slice(0, longestShown)}…` : path
 }

@@ -17,6 +17,7 @@ import httpRules from '../plugins/http-rules.js'
 import identity from '../plugins/identity.js'
 import metrics, { type Metrics } from '../plugins/metrics.js'
 import oauth from '../plugins/oauth.js'
+import knownQuery from '../plugins/known-query.js'
 import notFound from '../plugins/not-found.js'
 import openapi from '../plugins/openapi.js'
 import rateLimit from '../plugins/rate-limit.js'
@@ -118,6 +119,7 @@ async function registerTransport(app: FastifyInstance, config: Config, shapes: r
   await app.register(cookieTransport, { config })
   await app.register(tokenExtraction)
   await app.register(notFound)
+  await app.register(knownQuery)
 }
 
 interface RevocationKnowledge {

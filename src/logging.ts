@@ -2,6 +2,7 @@ import { LogController, type FastifyLoggerOptions, type FastifyReply, type Fasti
 import { destination as openDestination, type LoggerOptions } from 'pino'
 import { shownPath } from '../plugins/request-path.js'
 import type { Config } from './config/index.js'
+import { redacted } from './http/redaction.js'
 
 /** Where log lines go, when not to stdout. */
 export interface LogDestination {
@@ -51,14 +52,14 @@ const dataException = /^22[0-9A-Z]{3}$/
 
 /** What a log may tell of an error. Other members, such as the `detail` of a database error, hold values. */
 function describeError(error: unknown, depth = 0): LoggedError {
-  if (!(error instanceof Error)) return { type: typeof error, message: typeof error === 'string' ? error : '', stack: '' }
+  if (!(error instanceof Error)) return { type: typeof error, message: typeof error === 'string' ? redacted(error) : '', stack: '' }
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
   const quotesValues = code !== undefined && dataException.test(code)
   return {
     type: error.name,
     ...(code === undefined ? {} : { code }),
-    message: quotesValues ? 'data exception' : error.message,
-    stack: quotesValues ? framesOf(error) : (error.stack ?? ''),
+    message: quotesValues ? 'data exception' : redacted(error.message),
+    stack: quotesValues ? framesOf(error) : redacted(error.stack ?? ''),
     ...(error.cause === undefined || depth === deepestCause ? {} : { cause: describeError(error.cause, depth + 1) }),
   }
 }

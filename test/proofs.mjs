@@ -136,6 +136,7 @@ export const attacks = {
   'original-uri-read-twice': { text: 'an original URI that two servers read differently' },
   'foreign-websocket': { text: "a foreign page's WebSocket, with the user's cookie" },
   'cookie-of-another-scope': { text: 'a cookie of an earlier domain or path beside ours' },
+  'mistyped-parameter': { text: 'a parameter that a path does not have' },
   'dns-rebinding': { text: "a page of an attacker's name that resolves to loopback" },
   'same-origin-of-a-stranger': { text: 'Sec-Fetch-Site: same-origin at a name that is not ours' },
   'address-with-a-port': { text: 'an address that a proxy writes with a port, in brackets, in quotes' },
@@ -143,6 +144,7 @@ export const attacks = {
   'preflight-opens': { text: 'what only looks like a CORS preflight' },
 
   // Secrets and strangers on the machine.
+  'credential-in-a-path': { text: 'a credential in a path, a request id or the name of a client program' },
   'debugger-by-signal': { text: 'SIGUSR1 to the service, to open a debugger' },
   'advisory-locks-of-a-stranger': { text: 'a database role that can only connect holds every advisory lock' },
   'migration-lock-of-a-stranger': { text: 'the same role holds the lock of migrations' },

@@ -54,6 +54,30 @@ await t.test('search by how the username or the email begins, in any case, and b
   t.strictSame(namesOf(await list('status=suspended')), [])
 })
 
+await t.test('a parameter that there is not is refused by name, and nobody is listed [attack:mistyped-parameter]', async (t) => {
+  for (const [path, name, known] of [
+    ['/admin/users?serach=alice', 'serach', 'it takes search, role, status, cursor, and limit'],
+    ['/admin/users?search=alice&Role=admin', 'Role', 'it takes search'],
+    ['/admin/users?%73erach=alice', 'serach', 'it takes search'],
+    ['/admin/users/?q[]=x', 'q[]', 'it takes search'],
+    ['/admin/sessions?usr=x', 'usr', 'it takes user, cursor, and limit'],
+    ['/admin/audit?form=2020-01-01T00:00:00Z', 'form', 'it takes user'],
+    ['/admin/keys?status=current', 'status', 'it takes none'],
+    ['/users/me/sessions?limit=1', 'limit', 'it takes none'],
+  ] as const) {
+    const { status, text } = await ask({ path })
+    t.equal(status, 400, path)
+    t.ok(text.includes(`${name} is not a parameter of this path: ${known}`), text)
+  }
+  for (const path of ['/admin/users?=x', '/admin/users?__proto__=x', `/admin/users?${'x'.repeat(500)}=1`, '/admin/users?%0d%0a=1', '/admin/users?sk_live_abcdefgh=1']) {
+    const { status, text } = await ask({ path })
+    t.equal(status, 400, path)
+    t.notMatch(text, /x{50}|sk_live_/)
+  }
+  t.equal((await ask({ path: `/admin/users/${admin.id}?search=x`, method: 'DELETE' })).status, 400, 'nothing is done either')
+  for (const path of ['/admin/users?', '/admin/users?&', '/users/me?fields=id', '/users/me?limit=1']) t.equal((await ask({ path })).status, 200, path)
+})
+
 await t.test('a list that is asked for badly: 400', async (t) => {
   for (const query of ['limit=0', 'limit=201', 'limit=x', 'limit=1&limit=2', 'cursor=x', 'role=root', 'status=', 'search=', 'search=a%00b', `search=${'x'.repeat(255)}`]) {
     t.match(await ask({ path: `/admin/users?${query}` }), problem(400, /./), query)

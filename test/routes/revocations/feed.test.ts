@@ -36,6 +36,15 @@ async function known(subject: string): Promise<void> {
   while (!(await read()).subjects.includes(subject)) await pause(5)
 }
 
+await t.test('the feed refuses a parameter that there is not [attack:mistyped-parameter]', async (t) => {
+  const node = await startTestApp(t)
+  for (const query of ['curser=1', 'cursor=1&waits=5', 'since=1']) {
+    const answer = await node.app.inject(`/revocations?${query}`)
+    t.equal(answer.statusCode, 400, query)
+    t.match(answer.body, / is not a parameter of this path: it takes cursor and wait"/)
+  }
+})
+
 await t.test('a cursor that was handed out goes on where it stopped, with no resync', async (t) => {
   t.match(await read(), { status: 200, cursor: '0', resync: false, subjects: [] })
   await revoke('one')
