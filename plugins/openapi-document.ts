@@ -18,7 +18,8 @@ export const finishDocument: Finish = (generated) => {
     for (const method of methods) {
       const operation = item?.[method]
       if (!item || !operation) continue
-      item[method] = { ...operation, ...optionalBody(operation) }
+      // Said of each: an operation without a word would take what the whole document takes.
+      item[method] = { ...operation, security: operation.security ?? [], ...optionalBody(operation) }
       for (const tag of operation.tags ?? []) usedTags.add(tag)
     }
   }

@@ -53,8 +53,8 @@ async function openapiPlugin(app: FastifyInstance, { config, version }: OpenapiO
     openapi: {
       openapi: '3.1.0',
       info: { title: 'tessera', version, description },
-      // Relative to where the document was read, by whatever name the service is called. None is the root.
-      ...(path === '/' ? {} : { servers: [{ url: path }] }),
+      // Relative to where the document was read, by whatever name the service is called.
+      servers: [{ url: path === '' ? '/' : path }],
       tags,
       components: { securitySchemes },
     },

@@ -31,7 +31,7 @@ export const LoginBody = Type.Object({
   username: Identifier('The username. Case does not matter.'),
   password: Secret('The password.'),
   otp: Type.Optional(Otp),
-})
+}, { examples: [{ username: 'jane.doe', password: 'correct horse battery staple' }] })
 
 export const LoginAnswer = Type.Object({
   token: accessToken,

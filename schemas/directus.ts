@@ -43,7 +43,7 @@ export const LoginBody = Type.Object({
   password: Secret('The password.'),
   otp: Type.Optional(Otp),
   mode: Type.Optional(Mode),
-})
+}, { examples: [{ email: 'admin@example.com', password: 'Z1Tu5' }] })
 
 const refreshToken = Type.Optional(Type.String({ description: 'Beats the cookie `directus_refresh_token`, which serves when this is absent or empty.' }))
 

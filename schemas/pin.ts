@@ -22,7 +22,7 @@ export const LoginBody = Type.Object({
   name: Identifier('The username. Case does not matter.'),
   pin: Secret('The PIN.'),
   otp: Type.Optional(Otp),
-})
+}, { examples: [{ name: 'cooluser1', pin: '0000' }] })
 
 export const LoginAnswer = Type.Object(
   { message: Type.Literal('Login successful') },

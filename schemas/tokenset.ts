@@ -25,7 +25,7 @@ export const LoginBody = Type.Object({
   username: Identifier('The username, or the email address. Case does not matter.'),
   password: Secret('The password.'),
   otp: Type.Optional(Otp),
-})
+}, { examples: [{ username: 'jane.doe', password: 'correct horse battery staple' }] })
 
 export const RefreshBody = Type.Object({
   refreshtoken: Type.Optional(Type.String({ description: 'The refresh token.' })),

@@ -21,9 +21,15 @@ export function documentation(operation: OperationName, dialects: readonly AuthD
     operationId: operationIds[operation],
     tags: dialects.map(({ name }) => name),
     summary: dialects.map((dialect) => `${dialect[operation].summary} (${dialect.name})`).join(' / '),
-    ...(bodies.length === 0 ? {} : { body: anyOf(bodies) }),
+    ...(bodies.length === 0 ? {} : { body: anyOf(bodies, { examples: bodies.flatMap(examplesOf) }) }),
     response: responses(operation, dialects),
   }
+}
+
+/** What the demo takes, for each dialect. */
+function examplesOf({ examples }: TSchema): unknown[] {
+  const list: unknown = examples
+  return Array.isArray(list) ? list : []
 }
 
 function responses(operation: OperationName, dialects: readonly AuthDoorDialect[]): Record<number, TSchema> {

@@ -1,5 +1,6 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import t from 'tap'
+import { demoAccounts } from '../../src/demo-accounts.js'
 import { version } from '../../src/version.js'
 import { startTestApp, type TestApp } from '../support/app.js'
 import { send } from '../support/account.js'
@@ -10,7 +11,7 @@ interface Operation {
   tags?: string[]
   security?: Record<string, string[]>[]
   parameters?: { name: string; in: string }[]
-  requestBody?: { required: boolean; content: Record<string, { schema: object }> }
+  requestBody?: { required: boolean; content: Record<string, { schema: object; example?: object; examples?: Record<string, { value: object }> }> }
   responses: Record<string, { description: string; content?: Record<string, unknown> }>
 }
 
@@ -80,7 +81,7 @@ await t.test('every operation has an id of its own, a summary, and tags that are
 await t.test('every answer is described, the errors too', (t) => {
   for (const { name, path, operation } of operations) {
     const expected = ['400', '500', ...(path.startsWith('/health/') ? [] : ['429', '503']), ...(operation.requestBody ? ['413', '415'] : [])]
-    for (const status of [...expected, ...(operation.security && !path.startsWith('/v1/') ? ['401', '403'] : [])]) t.ok(operation.responses[status], `${name} ${status}`)
+    for (const status of [...expected, ...(operation.security?.length && !path.startsWith('/v1/') ? ['401', '403'] : [])]) t.ok(operation.responses[status], `${name} ${status}`)
     t.ok(Object.keys(operation.responses).some((status) => status.startsWith('2')), name)
     for (const [status, { description, content }] of Object.entries(operation.responses)) {
       t.ok(description !== '' && description !== 'Default Response', `${name} ${status}: ${description}`)
@@ -96,7 +97,7 @@ await t.test('who asks without a credential is refused exactly where one is aske
   for (const { name, method, path, operation } of operations) {
     if (operation.requestBody || path.startsWith('/auth/')) continue
     const { status } = await send(node, { method, path: path.replaceAll(/\{\w+\}/g, 'x') })
-    t.equal(status === 401, operation.security !== undefined, `${name} ${status}`)
+    t.equal(status === 401, operation.security?.length !== 0, `${name} ${status}`)
   }
 })
 
@@ -127,6 +128,21 @@ await t.test('the schemas are those that validate', (t) => {
   t.end()
 })
 
+await t.test('every example of a login logs in on the demo, in all four APIs', async (t) => {
+  const own = await startTestApp(t)
+  for (const account of demoAccounts) await own.createUser({ ...account, demo: true })
+  const seen: [string, number][] = []
+  for (const path of ['/auth/login', '/api/v1/auth/login', '/v1/auth']) {
+    const { example, examples = {} } = document.paths[path]?.post?.requestBody?.content['application/json'] ?? {}
+    for (const value of example ? [example] : Object.values(examples).map(({ value }) => value)) {
+      const answer = await fetch(own.url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) })
+      await answer.text()
+      seen.push([path, answer.status])
+    }
+  }
+  t.strictSame(seen, [['/auth/login', 200], ['/auth/login', 200], ['/api/v1/auth/login', 200], ['/v1/auth', 200]], 'pin and directus share a path')
+})
+
 await t.test('dialects that are off are not described', async (t) => {
   const own = await startTestApp(t, { environment: { DIALECTS: 'tokenset' } })
   const { paths, tags } = await documentOf(own)
@@ -136,7 +152,7 @@ await t.test('dialects that are off are not described', async (t) => {
 })
 
 await t.test('behind a path, the document and its page say so', async (t) => {
-  t.equal(document.servers, undefined)
+  t.strictSame(document.servers, [{ url: '/' }])
   const own = await startTestApp(t, { environment: { PUBLIC_URL: 'https://example.com/v1' } })
   const behind = await documentOf(own)
   t.strictSame(behind.servers, [{ url: '/v1' }])
