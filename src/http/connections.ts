@@ -64,7 +64,13 @@ export function createConnections(options: ServerOptions, bounds: ConnectionBoun
     })
   }
 
-  /** The timer of a socket runs while nothing is read from it and nothing of what was written leaves it. */
+  /** A timer for every request would cost 3 µs of 40: one is set where an answer waits for its client, and runs while nothing of it leaves. */
+  function watchUnread(): void {
+    for (const [socket, { unanswered }] of open) {
+      if (unanswered.size > 0 && socket.writableLength > 0 && socket.timeout !== bounds.unreadMs) socket.setTimeout(bounds.unreadMs)
+    }
+  }
+
   function onTimeout(socket: Socket): void {
     const connection = open.get(socket)
     if (socket.writableLength > 0) end(socket, 'unread')
@@ -94,7 +100,13 @@ export function createConnections(options: ServerOptions, bounds: ConnectionBoun
     createServer(handler) {
       const server = createServer(options, bounded(handler))
       server.on('connection', onConnection)
-      server.setTimeout(bounds.unreadMs, onTimeout)
+      server.on('timeout', onTimeout)
+      server.once('listening', () => {
+        const timer = setInterval(watchUnread, bounds.unreadMs / 5).unref()
+        server.once('close', () => {
+          clearInterval(timer)
+        })
+      })
       return server
     },
     *unanswered() {
