@@ -205,5 +205,6 @@ export const faults = {
   'two-versions-number-revocations': { text: 'nodes of this version and of the one before it write revocations at once' },
 
   // Sessions, tokens and revocations that outlive what they should.
+  'bound-raised-while-revoking': { text: 'a node with longer lifetimes starts while another one revokes, 50 times', in: long },
   'shell-without-the-services-settings': { text: 'a key rotated and a user created by a shell that has not the settings of the service' },
 }
