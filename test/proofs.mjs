@@ -144,6 +144,7 @@ export const attacks = {
   'preflight-opens': { text: 'what only looks like a CORS preflight' },
 
   // Secrets and strangers on the machine.
+  'credential-to-the-service': { text: 'a credential, or a header that Connection names, on the way to a service', in: 'npm run test:system' },
   'credential-in-a-path': { text: 'a credential in a path, a request id or the name of a client program' },
   'debugger-by-signal': { text: 'SIGUSR1 to the service, to open a debugger' },
   'advisory-locks-of-a-stranger': { text: 'a database role that can only connect holds every advisory lock' },

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { createApiKey } from '../../src/domain/api-keys.js'
@@ -59,7 +59,7 @@ export async function setUpGateway(t: Test, start: StartGateway): Promise<Behind
 export async function everyCredentialIsOneIdentity(t: Test, start: StartGateway): Promise<void> {
   const { node, userId, accessToken, bearer, ask } = await setUpGateway(t, start)
   const { secret: apiKey } = await createApiKey(node.core.service, userId, { name: 'k', scopes: null, expiresAt: null }, { origin: null })
-  const forged = { 'x-auth-user': 'forged', 'x-auth-email': 'forged', 'x-auth-scopes': 'admin', 'x-user-id': 'forged', 'x-auth-session': 'forged', 'x-auth-token': 'forged', 'remote-user': 'forged' }
+  const forged = { 'x-auth-user': 'forged', 'x-auth-email': 'forged', 'x-auth-scopes': 'admin', 'x-user-id': 'forged', 'x-auth-session': 'forged', 'x-auth-token': 'forged', 'remote-user': 'forged', 'x-remote-user': 'forged', 'x-forwarded-user': 'forged', 'x-forwarded-email': 'forged', 'x-forwarded-groups': 'forged', 'x-forwarded-preferred-username': 'forged', 'x-original-url': 'forged', 'x-user': 'forged', 'x-webauth-user': 'forged', 'x-auth-request-user': 'forged', 'remote-groups': 'forged' }
   // To a service that reads its headers as CGI names them, these are the same.
   const forgedForCgi = { 'X_Auth_User': 'forged', 'x-auth_user': 'forged', 'x_auth-scopes': 'forged', 'X_USER_ID': 'forged', 'x_user-id': 'forged', 'Remote_User': 'forged', 'x-forwarded_user': 'forged' }
   const ways: [method: string, path: string, credential: Record<string, string>][] = [
@@ -74,7 +74,25 @@ export async function everyCredentialIsOneIdentity(t: Test, start: StartGateway)
     const { headers } = JSON.parse(text) as Echo
     t.match(headers, { 'x-auth-user': userId, 'x-auth-username': 'jane', 'x-auth-email': 'jane@example.com', 'x-auth-scopes': 'profile', 'x-auth-method': method })
     t.notOk(Object.values(headers).some((value) => value === 'forged' || value === 'admin'), `${method}: nothing forged arrives`)
+    t.notOk(JSON.stringify({ ...headers, 'x-forwarded-uri': '' }).includes(method === 'api_key' ? apiKey : accessToken), `${method}: nor does the credential`)
   }
+}
+
+/** What a client calls by a trick reaches the service as it should, and no cookie of ours does. */
+export async function servicesGetNoCredential(t: Test, start: StartGateway): Promise<void> {
+  const { accessToken, userId, ask, gateway } = await setUpGateway(t, start)
+  const cookie = `theme=dark; refreshToken=a.b.c; accessToken=${accessToken}; directus_refresh_token=d.e.f; lang=de`
+  const { headers } = JSON.parse((await ask('/orders/1', { cookie })).text) as Echo
+  t.match(headers, { 'x-auth-user': userId, cookie: /theme=dark.*lang=de/ })
+  t.notMatch(headers.cookie, /refresh|accessToken|a\.b\.c|d\.e\.f/)
+  const twice = JSON.parse((await ask('/orders/1', { cookie: `refreshToken=a.b.c; ${cookie}` })).text) as Echo
+  t.notMatch(twice.headers.cookie ?? '', /a\.b\.c/, 'nor one that stands there twice')
+  // A fetch sends no Connection of its own.
+  const named = await new Promise<string>((resolve, reject) => {
+    const headers = { authorization: `Bearer ${accessToken}`, connection: 'close, X-Auth-User, X-Auth-Scopes' }
+    request(`${gateway.url}/orders/1`, { headers }, (response) => response.setEncoding('utf8').once('data', resolve)).once('error', reject).end()
+  })
+  t.match((JSON.parse(named) as Echo).headers, { 'x-auth-user': userId, 'x-auth-scopes': 'profile' }, 'a header that the client names in Connection arrives')
 }
 
 /** Refusals keep their meaning, and none is a 5xx. @param twoCredentials how the gateway passes on our 400 */
@@ -90,6 +108,13 @@ export async function refusalsKeepTheirMeaning(t: Test, start: StartGateway, { t
   t.equal((await ask('/orders/1', { cookie: `accessToken=${accessToken}`, origin: 'https://evil.example' }, 'POST')).status, 403, 'a foreign page')
   t.equal((await ask('/orders/1', { ...bearer, 'x-forwarded-uri': '/else', 'x-original-uri': '/else', 'x-original-method': 'GET' })).status, 200, 'what a client says of its request is dropped')
   t.equal((await ask('/orders/1', { cookie: `accessToken=${accessToken}`, origin: 'https://evil.example', 'x-original-method': 'GET', 'x-forwarded-method': 'GET' }, 'POST')).status, 403, 'nor does it believe a method')
+  for (const path of ['/orders/Admin/1', '/orders/ADMIN/', '/orders/admin/1']) t.equal((await ask(path, bearer)).status, 403, `${path} takes a scope that is not held`)
+  for (const path of ['/orders/x/..;/admin/', '/orders/x/..%3b/admin/', '/orders;x/admin']) t.ok((await ask(path, bearer)).status >= 400, path)
+  t.equal((await ask('/orders/1', { cookie: `accessToken=${accessToken}`, origin: 'https://evil.example', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' })).status, 403, 'a WebSocket of a foreign page')
+  const preflight = await ask('/orders/1', { origin: 'https://app.example', 'access-control-request-method': 'PUT', 'x-auth-user': 'forged' }, 'OPTIONS')
+  t.equal(preflight.status, 200, 'a CORS preflight reaches the service')
+  t.notMatch(preflight.text, /forged|"x-auth-user":"[^"]/, 'without an identity')
+  t.equal((await ask('/orders/1', {}, 'OPTIONS')).status, 401, 'an OPTIONS that is none')
   for (const path of ['/admin/users', '/metrics', '/health/ready', '/revocations', '/oauth/introspect']) t.equal((await ask(path, bearer)).status, 404, `${path} is not for clients`)
 }
 

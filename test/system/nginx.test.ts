@@ -1,5 +1,5 @@
 import t from 'tap'
-import { everyCredentialIsOneIdentity, logoutsCount, refusalsKeepTheirMeaning, setUpGateway, type StartGateway } from '../support/gateways.js'
+import { everyCredentialIsOneIdentity, logoutsCount, refusalsKeepTheirMeaning, servicesGetNoCredential, setUpGateway, type StartGateway } from '../support/gateways.js'
 import { skipWithoutNginx as skip, startNginx } from '../support/nginx.js'
 
 const start: StartGateway = (t, { tessera, orders }) => startNginx(t, 'docs/gateways/nginx.conf', { '127.0.0.1:9154': tessera, '127.0.0.1:3000': orders })
@@ -15,3 +15,5 @@ await t.test('the question to tessera is nobody else’s to ask', { skip }, asyn
   const { ask, bearer } = await setUpGateway(t, start)
   t.equal((await ask('/_verify', bearer)).status, 404)
 })
+
+await t.test('through nginx, a service gets no credential of tessera, and no client takes an identity header away [attack:credential-to-the-service]', { skip }, (t) => servicesGetNoCredential(t, start))
