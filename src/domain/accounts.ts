@@ -145,9 +145,11 @@ export async function setPin(service: Service, principal: SessionPrincipal, give
     if (verified.record.user.username === null) throw malformed('a PIN is used with a username, and you have none')
     const pin = await hashPin(service.hasher, service.keyring, given.pin, fairnessOf({ origin, counter: verified.counter }))
     return changeOwn(service, principal, async (tx) => {
+      // All counters before the user, as a login from elsewhere takes its own.
+      await tx.attempts.hold(principal.userId)
+      await tx.attempts.reopenPin(principal.userId)
       const ended = await settleChange(tx, principal, verified, origin, given)
       await tx.credentials.setPin(principal.userId, pin)
-      await tx.attempts.reopenPin(principal.userId)
       return afterEnding('pin_changed', principal, origin, ended)
     })
   })

@@ -34,23 +34,29 @@ export async function createUser(service: CoreService, account: NewAccount, acto
   return change(service, authorityOf(actor), async (tx) => ({ result: await insertAccount(tx, prepared, actor) }))
 }
 
+type WithAttempts = (tx: Repository) => Promise<void>
+
 export const authorityOf = ({ authority }: Operator): Authority | null => authority ?? null
 
 /**
  * Begins a change of a user: holds the row. Two administrators may change each other at once, and each would hold what the other
  * waits for: such changes go one after the other. The command line acts on nobody's authority, and does not wait for them.
+ * @param withAttempts all that is done to the counters of attempts. A login takes its counter, then the user: the other way round
+ *   the two would stand in each other's way, also over a counter that is new.
  * @returns null when the user is gone
  */
-export async function holdIfThere(tx: Repository, userId: string, actor: Operator, options: { withAttempts?: boolean } = {}): Promise<User | null> {
+export async function holdIfThere(tx: Repository, userId: string, actor: Operator, withAttempts?: WithAttempts): Promise<User | null> {
   if (actor.authority !== undefined && (await tx.users.find(userId))?.role === 'admin') await tx.users.holdAdministrators()
-  // A login takes the counter, then the user: the other way round the two would stand in each other's way.
-  if (options.withAttempts) await tx.attempts.hold(userId)
+  if (withAttempts) {
+    await tx.attempts.hold(userId)
+    await withAttempts(tx)
+  }
   return tx.users.hold(userId)
 }
 
 /** @throws AuthError not_found */
-export async function holdUser(tx: Repository, userId: string, actor: Operator, options?: { withAttempts?: boolean }): Promise<User> {
-  const user = await holdIfThere(tx, userId, actor, options)
+export async function holdUser(tx: Repository, userId: string, actor: Operator, withAttempts?: WithAttempts): Promise<User> {
+  const user = await holdIfThere(tx, userId, actor, withAttempts)
   if (user === null) throw new AuthError('not_found', { reason: 'there is no such user' })
   return user
 }
@@ -76,9 +82,9 @@ export interface UserStep {
 
 type Step = (tx: Repository, user: User) => Promise<UserStep>
 
-const changeUser = (service: CoreService, userId: string, actor: Operator, step: Step, options?: { withAttempts: boolean }): Promise<void> =>
+const changeUser = (service: CoreService, userId: string, actor: Operator, step: Step, withAttempts?: WithAttempts): Promise<void> =>
   change(service, authorityOf(actor), async (tx) => {
-    const { ends, event } = await step(tx, await holdUser(tx, userId, actor, options))
+    const { ends, event } = await step(tx, await holdUser(tx, userId, actor, withAttempts))
     return { result: undefined, ends, events: [event] }
   })
 
@@ -98,7 +104,7 @@ export const deleteUser = (service: CoreService, userId: string, actor: Operator
     const end = await startNewEpoch(tx, userId)
     await tx.users.delete(userId)
     return { ends: [end], event: eventOf('user_deleted', userId, actor) }
-  }, { withAttempts: true })
+  }, () => Promise.resolve())
 
 /** Ends every session and deletes every API key. */
 export const revokeUser = (service: CoreService, userId: string, actor: Operator): Promise<void> =>
@@ -160,9 +166,12 @@ function newNames(user: User, { username, email, emailVerified }: NewNames): Cha
 /** Lifts the wait after failed attempts. A PIN that was closed stays closed until it is set anew. @returns what there was to lift */
 export const unlockUser = (service: CoreService, userId: string, actor: Operator): Promise<LockoutReport> =>
   change(service, authorityOf(actor), async (tx) => {
-    await holdUser(tx, userId, actor, { withAttempts: true })
-    const before = await lockoutOf({ repository: tx }, userId)
-    await tx.attempts.unlock(userId)
+    const lifted: LockoutReport[] = []
+    await holdUser(tx, userId, actor, async (held) => {
+      lifted.push(await lockoutOf({ repository: held }, userId))
+      await held.attempts.unlock(userId)
+    })
+    const [before = await lockoutOf({ repository: tx }, userId)] = lifted
     return { result: before, events: [eventOf('user_unlocked', userId, actor)] }
   })
 
@@ -183,9 +192,8 @@ export async function setPinOf(service: CoreService, user: User, pin: string, ac
   const stored = await hashPin(service.hasher, service.keyring, pin, { address: 'operator', account: user.id })
   await changeUser(service, user.id, actor, async (tx) => {
     await tx.credentials.setPin(user.id, stored)
-    await tx.attempts.reopenPin(user.id)
     return { ends: [await startNewEpoch(tx, user.id)], event: eventOf('pin_changed', user.id, actor) }
-  }, { withAttempts: true })
+  }, ({ attempts }) => attempts.reopenPin(user.id))
 }
 
 /** For who has lost the authenticator and the recovery codes. @returns false when none was enabled */
