@@ -39,8 +39,10 @@ export async function change<T>(service: { readonly repository: Repository }, au
 
 /** Why a change is refused is of no concern to somebody who may not ask any more. */
 async function explain(tx: Repository, authority: Authority | null, error: unknown): Promise<never> {
-  if (authority !== null && error instanceof AuthError && error.code !== 'unavailable') await requireStanding(tx, authority)
-  throw error
+  if (authority === null || !(error instanceof AuthError) || error.code === 'unavailable') throw error
+  const verdict = await requireStanding(tx, authority).catch((refusal: unknown) => refusal)
+  // A transaction in which a statement has failed (a name was taken) answers no more: then the first reason stands.
+  throw verdict instanceof AuthError && verdict.code !== 'unavailable' ? verdict : error
 }
 
 /** Behind the rows that a revocation writes: whatever ends the authority is either seen here, or waits for this transaction. */
