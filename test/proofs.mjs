@@ -196,6 +196,7 @@ export const faults = {
   'operators-against-each-other': { text: 'operators who change each other at once', in: long },
 
   // Floods.
+  'garbage-flood': { text: 'a service that is flooded with garbage, and tessera with introspections from its address', in: long },
   'pipelined-flood': { text: 'thousands of requests on connections that read no answer', in: long },
 
   // The database and what stands before it.
