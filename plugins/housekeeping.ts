@@ -6,7 +6,7 @@ export interface HousekeepingOptions {
   chores: Readonly<Record<string, () => Promise<unknown>>>
 }
 
-const everyMs = 60_000
+export const choreSeconds = 60
 
 /** Background work, off the path of the requests. */
 function housekeepingPlugin(fastify: FastifyInstance, { chores }: HousekeepingOptions, done: () => void): void {
@@ -22,7 +22,7 @@ function housekeepingPlugin(fastify: FastifyInstance, { chores }: HousekeepingOp
 
   const timer = setInterval(() => {
     running = running.then(doChores)
-  }, everyMs)
+  }, choreSeconds * 1000)
   timer.unref()
   fastify.addHook('onClose', async () => {
     clearInterval(timer)

@@ -12,7 +12,7 @@ import type { PrefixedShape } from '../plugins/error-shape.js'
 import errors from '../plugins/errors.js'
 import { countedIdentity } from '../plugins/counted-identity.js'
 import health from '../plugins/health.js'
-import housekeeping from '../plugins/housekeeping.js'
+import housekeeping, { choreSeconds } from '../plugins/housekeeping.js'
 import httpRules from '../plugins/http-rules.js'
 import identity from '../plugins/identity.js'
 import metrics, { type Metrics } from '../plugins/metrics.js'
@@ -45,6 +45,7 @@ import { createApiKeyVerifier, type ApiKeyVerifier } from './domain/api-keys.js'
 import { sealAudit } from './domain/audit-chain.js'
 import { foldStoredNames } from './domain/fold-names.js'
 import { createIdentity } from './domain/identity.js'
+import { learnKnownPlaces } from './domain/known-places.js'
 import type { DialectName, Revocation } from './domain/model.js'
 import type { RevocationCheck } from './domain/ports.js'
 import { createRevocationList, type RevocationList } from './domain/revocation-list.js'
@@ -206,10 +207,18 @@ async function registerIdentity(app: FastifyInstance, config: Config, core: Core
   await app.register(apiKeys, { verifier: apiKeyVerifier, repository: repository.apiKeys })
   await app.register(auditSealer, { seal: () => sealAudit({ repository, keyring }) })
   measure(app.metrics, core, { feed, signingKeys })
+  app.addHook('onClose', async () => {
+    await core.service.auditRepeats.tell(repository, true).catch((error: unknown) => {
+      app.log.warn({ err: error }, 'how often some events were repeated could not be written to the audit trail')
+    })
+  })
+  await learnKnownPlaces(core.service, null)
   await app.register(housekeeping, {
     chores: {
       'sweep what is over': () => sweep(core.pool),
       'fold names of before': () => foldStoredNames(repository),
+      'tell of repeated events': () => core.service.auditRepeats.tell(repository),
+      'learn from where users log in': () => learnKnownPlaces(core.service, 2 * choreSeconds),
       'learn stored costs': async () => core.service.hasher.learnStoredCosts(await repository.credentials.storedCosts()),
     },
   })

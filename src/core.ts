@@ -4,6 +4,8 @@ import { openDatabase, type DatabaseAccess } from './database.js'
 import { createHashQueue, type HashQueue } from './domain/hash-queue.js'
 import { openKeyring } from './domain/keyring.js'
 import type { Revocation } from './domain/model.js'
+import { createAuditRepeats } from './domain/audit-repeats.js'
+import { createKnownPlaces } from './domain/known-places.js'
 import { createHasher } from './domain/passwords.js'
 import type { Clock } from './domain/ports.js'
 import type { CoreService } from './domain/service.js'
@@ -76,7 +78,8 @@ async function openOn(database: DatabaseAccess, config: Config, { log, clock = s
     const queue = createHashQueue({ concurrency: config.hashConcurrency, capacity: config.hashQueue, longestWaitMs: longestHashWaitMs })
     const hasher = await createHasher(settled.argon2, queue, () => performance.now())
     await hasher.learnStoredCosts(await repository.credentials.storedCosts())
-    return { config: settled, service: { repository, clock, hasher, keyring }, pool, hashQueue: queue, database, onRevoked: (listener) => listeners.push(listener), close }
+    const knownPlaces = createKnownPlaces()
+    return { config: settled, service: { repository, clock, hasher, keyring, knownPlaces, auditRepeats: createAuditRepeats(clock) }, pool, hashQueue: queue, database, onRevoked: (listener) => listeners.push(listener), close }
   } catch (error) {
     await pool.end()
     throw error

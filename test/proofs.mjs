@@ -127,6 +127,10 @@ export const attacks = {
   // One stranger's noise: guesses, hashes and clocks.
   'name-told-by-statements': { text: 'a guess at a name, with cookies of all sorts beside it: the same statements' },
   'lock-step-in-the-grace-window': { text: 'a thief and a victim in lock-step inside the grace window, from two networks' },
+  'guesses-from-many-networks': { text: 'guesses at one name from many small networks, while its owner logs in' },
+  'guesses-at-many-names': { text: 'guesses at many names from many networks, while an owner logs in' },
+  'right-logins-at-once': { text: 'many right logins of one account at once' },
+  'audit-trail-flooded': { text: 'what a stranger can cause at will, and the audit trail' },
   'lock-told-by-statements': { text: 'a wrong code for a locked account: the same statements' },
   'password-confirmed-by-time': { text: 'a right password without the second factor, its hash cheaper or dearer than the others' },
   'waiting-told-from-working': { text: 'refusals that wait beside refusals that hash' },

@@ -1,9 +1,10 @@
 import type { AuditEvent } from './audit.js'
+import type { EventKind } from './audit-repeats.js'
 import { AuthError } from './errors.js'
 import type { Fairness, Place } from './hash-queue.js'
 import { lockoutPolicy, reserveAttempt, type DecidedReservation, type Factor } from './lockout.js'
 import type { Origin } from './model.js'
-import { networkOf } from './network.js'
+import { networkOf, networksAround } from './network.js'
 import type { AttemptCounter, LoginRecord } from './ports.js'
 import type { DialectPolicy, Service } from './service.js'
 
@@ -58,14 +59,22 @@ export async function countedAttempt<T>(service: Service, subject: AttemptSubjec
 }
 
 async function refuse(service: Service, subject: AttemptSubject, reservationId: string | null, refusal: Refusal): Promise<never> {
+  const event = service.auditRepeats.admit(failureEvent(subject, refusal), kindOf(subject, reservationId))
   await service.repository.transaction(async (tx) => {
     await tx.attempts.settleFailure(subject.counter, reservationId, subject.factor, lockoutPolicy)
-    await tx.audit.append(failureEvent(subject, refusal))
+    if (event !== null) await tx.audit.append(event)
   })
   if (subject.refusedAs) throw new AuthError(subject.refusedAs, { cause: refusal })
   if (refusal === 'otp_missing' || refusal === 'otp_wrong') throw new AuthError('invalid_otp', { cause: refusal })
   throw new AuthError(subject.record === null ? 'unknown_user' : 'invalid_credentials', { cause: refusal })
 }
+
+/** Not by the reason: which of two guesses is written down must not depend on whether somebody has that name. */
+const kindOf = ({ counter, origin }: AttemptSubject, reservationId: string | null): EventKind => ({
+  what: reservationId === null ? 'guess while locked' : 'guess',
+  subject: `${counter.subject} ${counter.origin}`,
+  network: networksAround(networkOf(origin.ip))[0] ?? null,
+})
 
 function failureEvent({ record, counter, factor, origin, dialect }: AttemptSubject, refusal: Refusal): AuditEvent {
   return {
@@ -88,5 +97,6 @@ function releaseLater(service: Service, counter: AttemptCounter, reservationId: 
 export const fairnessOf = ({ origin, counter, place }: Pick<AttemptSubject, 'origin' | 'counter' | 'place'>): Fairness => ({
   address: networkOf(origin.ip),
   account: counter.subject,
+  standing: counter.origin,
   ...(place === undefined ? {} : { place }),
 })

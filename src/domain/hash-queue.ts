@@ -1,4 +1,8 @@
 import { unavailable } from './errors.js'
+import { createLines, type LineLimits } from './lines.js'
+import { lockoutPolicy } from './lockout.js'
+import { networksAround } from './network.js'
+import { createTurns } from './turns.js'
 
 export interface HashQueueOptions {
   /** Hashes at work at once. */
@@ -8,10 +12,19 @@ export interface HashQueueOptions {
   readonly longestWaitMs: number
 }
 
-/** Who waits: one address may fill half of the queue, one account a quarter. */
+/** Owners where they are known, and strangers: each have a share of their own of whatever is bounded. */
+export type Standing = 'known' | 'unknown'
+
+/**
+ * Who waits. Strangers together may fill three quarters of the queue. One address may fill half of it, a /56 nine sixteenths, a
+ * /48 or an IPv4 /24 five eighths; and one account a quarter. Strangers and known origins are counted apart.
+ */
 export interface Fairness {
+  /** As `networkOf` gives it, or another word for one place. */
   readonly address: string
   readonly account: string
+  /** Unless given: known. */
+  readonly standing?: Standing
   /** Held until now, and given up for a place in the queue. */
   readonly place?: Place
 }
@@ -23,7 +36,6 @@ export interface Place {
 }
 
 interface Waiting {
-  readonly fairness: Fairness
   start(): void
 }
 
@@ -40,7 +52,13 @@ export interface HashQueue {
    * Before anything is done for whoever wants to be hashed: a flood is turned away at the door, and costs no query.
    * @throws AuthError unavailable when there is no room, or none for this address
    */
-  enter(address: string): Promise<Place>
+  enter(address: string, standing?: Standing): Promise<Place>
+  /**
+   * Before that: attempts at one name, a few abreast, the others in a line of their own.
+   * @param standing of whoever asks, as far as it is known without a query
+   * @throws AuthError unavailable when the line is full, or the wait too long
+   */
+  inLine<T>(name: string, standing: Standing, work: () => Promise<T>): Promise<T>
   /** @throws AuthError unavailable when the queue is full, or full for this address or account, or the wait too long */
   run<T>(fairness: Fairness, work: () => Promise<T>): Promise<T>
   readonly running: number
@@ -57,15 +75,15 @@ const nobody: HashQueueObserver = { onStart: () => undefined, onReject: () => un
 const refusalPauseMs = { shortest: 30, longest: 70 }
 
 /**
- * Admission to the hasher: bounded work, a bounded queue, a bounded wait, and addresses served in turn, so that a flood from
- * one place delays that place.
+ * Admission to the hasher: bounded work, a bounded queue, a bounded wait. Strangers and known origins are served in turn, and
+ * so are the networks of each, so that a flood from one place delays that place.
  */
 export function createHashQueue(options: HashQueueOptions): HashQueue {
-  const lines = new Map<string, Waiting[]>()
+  const turns = createTurns<Waiting>()
+  /** Who waits or holds a place, by group. */
+  const members = new Map<string, number>()
   const perAccount = new Map<string, number>()
-  const placesOfAddress = new Map<string, number>()
   let running = 0
-  let waiting = 0
   let observer = nobody
   let places = 0
   let refused = 0
@@ -76,118 +94,126 @@ export function createHashQueue(options: HashQueueOptions): HashQueue {
     return new Promise((resolve) => setTimeout(resolve, shortest + (refused % (longest - shortest))))
   }
 
-  /** Those who hold a place will wait, but for as many as can be at work at once. */
-  function hasRoom(address: string): boolean {
-    const idle = Math.max(0, options.concurrency - running)
-    const ofAddress = (lines.get(address)?.length ?? 0) + (placesOfAddress.get(address) ?? 0)
-    return waiting + places < options.capacity + idle && ofAddress < Math.ceil(options.capacity / 2) + idle
+  async function turnAway(): Promise<void> {
+    observer.onReject('full')
+    await pauseBeforeRefusal()
   }
 
-  function takePlace(address: string): Place {
+  const lines = createLines({ capacity: 4 * options.capacity, longestWaitMs: options.longestWaitMs, onFull: turnAway, onLate: () => { observer.onReject('late') } })
+
+  /**
+   * As many are abreast as the lockout lets fail: more would only wait for each other at one row, and hold every connection to the
+   * database meanwhile. From where the owner is known a whole queue of right logins is no attack.
+   */
+  const lineLimits = (standing: Standing): LineLimits => ({ abreast: lockoutPolicy.freeFailures, waiting: standing === 'known' ? options.capacity : part(1, 2) })
+
+  const part = (numerator: number, denominator: number): number => Math.ceil((options.capacity * numerator) / denominator)
+
+  /** Of the group at this place of a path, of so many groups: strangers or not, then the networks, the widest first. */
+  function shareOf(path: readonly string[], index: number): number {
+    if (index === 0) return path[0] === 'known' ? options.capacity : part(3, 4)
+    const narrowerOnes = path.length - 1 - index
+    if (narrowerOnes === 0) return part(1, 2)
+    return index === 1 ? part(5, 8) : part(9, 16)
+  }
+
+  const isFull = (path: readonly string[], allowance: number): boolean =>
+    turns.size + places >= options.capacity + allowance ||
+    groupsOf(path).some((group, index) => (members.get(group) ?? 0) >= shareOf(path, index) + allowance)
+
+  function join(path: readonly string[], change: 1 | -1): void {
+    for (const group of groupsOf(path)) count(members, group, change)
+  }
+
+  function takePlace(path: readonly string[]): Place {
     places += 1
-    count(placesOfAddress, address, 1)
+    join(path, 1)
     let isHeld = true
     return {
       leave() {
         if (!isHeld) return
         isHeld = false
         places -= 1
-        count(placesOfAddress, address, -1)
+        join(path, -1)
       },
     }
   }
 
-  function admit(fairness: Fairness): void {
-    const ofAddress = lines.get(fairness.address)?.length ?? 0
-    const ofAccount = perAccount.get(fairness.account) ?? 0
-    const full = waiting >= options.capacity || ofAddress >= Math.ceil(options.capacity / 2) || ofAccount >= Math.ceil(options.capacity / 4)
-    if (!full) return
-    observer.onReject('full')
-    throw unavailable('the hash queue is full')
-  }
-
-  function enqueue(entry: Waiting): void {
-    const line = lines.get(entry.fairness.address)
-    if (line) line.push(entry)
-    else lines.set(entry.fairness.address, [entry])
-    count(perAccount, entry.fairness.account, 1)
-    waiting += 1
-  }
-
-  function remove(entry: Waiting): void {
-    const line = lines.get(entry.fairness.address) ?? []
-    line.splice(line.indexOf(entry), 1)
-    if (line.length === 0) lines.delete(entry.fairness.address)
-    count(perAccount, entry.fairness.account, -1)
-    waiting -= 1
-  }
-
-  /** The first of the line whose turn it is; the line then goes to the end, which is where a Map puts what is set anew. */
-  function startNext(): void {
-    const [turn] = lines
-    const [address, line] = turn ?? []
-    const next = line?.[0]
-    if (address === undefined || !next) return
-    remove(next)
-    if (lines.delete(address)) lines.set(address, line)
-    next.start()
-  }
-
-  function turnOf(fairness: Fairness): Promise<void> {
+  function turnOf(path: readonly string[], account: string): Promise<void> {
     return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        join(path, -1)
+        count(perAccount, account, -1)
+      }
       const entry: Waiting = {
-        fairness,
         start() {
           clearTimeout(timer)
+          leave()
           running += 1
           resolve()
         },
       }
       const timer = setTimeout(() => {
-        remove(entry)
+        turns.remove(path, entry)
+        leave()
         observer.onReject('late')
         reject(unavailable('the wait for a hash was too long'))
       }, options.longestWaitMs)
-      enqueue(entry)
+      turns.add(path, entry)
+      join(path, 1)
+      count(perAccount, account, 1)
     })
   }
 
   return {
-    async enter(address) {
-      if (hasRoom(address)) return takePlace(address)
-      observer.onReject('full')
-      await pauseBeforeRefusal()
+    async enter(address, standing = 'known') {
+      const path = pathOf(address, standing)
+      // Those who hold a place will wait, but for as many as can be at work at once.
+      if (!isFull(path, Math.max(0, options.concurrency - running))) return takePlace(path)
+      await turnAway()
       throw unavailable('the hash queue is full')
     },
+    inLine: (name, standing, work) => lines.pass(`${standing} ${name}`, lineLimits(standing), work),
     async run(fairness, work) {
       fairness.place?.leave() // and nobody else gets in before the next lines
       if (running < options.concurrency) {
         running += 1
         observer.onStart(0)
       } else {
-        admit(fairness)
+        const { address, standing = 'known' } = fairness
+        const [path, account] = [pathOf(address, standing), `${standing} ${fairness.account}`]
+        if (isFull(path, 0) || (perAccount.get(account) ?? 0) >= part(1, 4)) {
+          observer.onReject('full')
+          throw unavailable('the hash queue is full')
+        }
         const askedAt = performance.now()
-        await turnOf(fairness)
+        await turnOf(path, account)
         observer.onStart((performance.now() - askedAt) / 1000)
       }
       try {
         return await work()
       } finally {
         running -= 1
-        startNext()
+        turns.next()?.start()
       }
     },
     get running() {
       return running
     },
     get waiting() {
-      return waiting
+      return turns.size
     },
     observe(given) {
       observer = given
     },
   }
 }
+
+/** Strangers and known origins take turns, then networks, then what lies in them. */
+const pathOf = (address: string, standing: Standing): string[] => [standing, ...networksAround(address)]
+
+/** A name for each group of a path, and whatever lies in it. */
+const groupsOf = (path: readonly string[]): string[] => path.map((_group, index) => path.slice(0, index + 1).join(' '))
 
 function count(counts: Map<string, number>, key: string, change: 1 | -1): void {
   const number = (counts.get(key) ?? 0) + change

@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { AuditEvent } from './audit.js'
 import { countedAttempt, fairnessOf, Refused, type AttemptSubject, type Refusal } from './counted-attempt.js'
 import { AuthError } from './errors.js'
+import type { Standing } from './hash-queue.js'
 import { issueGrant, type Grant } from './grants.js'
 import { lockoutPolicy, type DecidedReservation, type Factor } from './lockout.js'
 import type { AuthenticationMethod, Origin, SessionState } from './model.js'
@@ -32,10 +33,25 @@ export interface LoginAttempt {
  *   the same time, whatever the reason; which of them a client can tell apart is its dialect's error table
  */
 export async function login(service: Service, attempt: LoginAttempt): Promise<Grant> {
-  const network = networkOf(attempt.origin.ip)
-  const place = await service.hasher.enter(network)
+  const { by, folded } = attempt.identifier
+  const evidence = evidenceOf(service, attempt)
+  const knownBy = service.knownPlaces.find(attempt.identifier, [evidence.network, ...evidence.sessionIds])
+  // Of two who are known by different things, neither is in the other's way.
+  const name = `${by} ${folded}${knownBy === null ? '' : ` ${knownBy}`}`
+  const standing = knownBy === null ? 'unknown' : 'known'
+  return service.hasher.inLine(name, standing, () => loginInTurn(service, attempt, evidence, standing))
+}
+
+/** What may make an origin a known one: where it is, and the genuine refresh tokens that it shows, whosever they are. */
+interface Evidence {
+  readonly network: string
+  readonly sessionIds: readonly string[]
+}
+
+async function loginInTurn(service: Service, attempt: LoginAttempt, { network, sessionIds }: Evidence, standing: Standing): Promise<Grant> {
+  const place = await service.hasher.enter(network, standing)
   try {
-    const record = await service.repository.users.findForLogin(attempt.identifier, network, sessionsOf(service, attempt.refreshCookies))
+    const record = await service.repository.users.findForLogin(attempt.identifier, network, sessionIds)
     const counter = counterOf(service, attempt, record)
     return await withVerifiedUser(service, { ...attempt, record, counter, place }, (verified) => openSession(service, attempt, verified))
   } finally {
@@ -49,8 +65,10 @@ function counterOf(service: Service, { identifier: { by, folded } }: LoginAttemp
   return { subject: record?.user.id ?? nobody, origin: record?.networkKnown || record?.ownsSession ? 'known' : 'unknown' }
 }
 
-/** Of the refresh tokens that are genuine. Whose they are, and whether they live, the one look-up of the login says. */
-const sessionsOf = (service: Service, cookies: readonly string[]): string[] => cookies.flatMap((cookie) => decodeRefreshToken(cookie, service.keyring)?.sessionId ?? [])
+const evidenceOf = (service: Service, { origin, refreshCookies }: LoginAttempt): Evidence => ({
+  network: networkOf(origin.ip),
+  sessionIds: refreshCookies.flatMap((cookie) => decodeRefreshToken(cookie, service.keyring)?.sessionId ?? []),
+})
 
 /** A secret to be checked against a user who may not exist. */
 export interface Verification extends AttemptSubject {
@@ -137,6 +155,7 @@ async function openSession(service: Service, attempt: LoginAttempt, verified: Ve
     await tx.audit.append(successEvent(attempt, opened))
     return opened
   })
+  for (const evidence of [networkOf(attempt.origin.ip), state.session.id]) service.knownPlaces.remember(user, evidence)
   await rehashIfOutdated(service, attempt, verified)
   return issueGrant(service, attempt.dialect, state, { key: service.keyring.current('refresh'), generation: 0 })
 }

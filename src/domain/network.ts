@@ -14,6 +14,19 @@ export function networkOf(ip: string): string {
   return isMapped ? dotted(hextets.slice(6)) : `${hextets.slice(0, 4).map((hextet) => hextet.toString(16)).join(':')}::/64`
 }
 
+/**
+ * The networks that a place lies in, the widest first and itself the last: whoever has a /48 has 65,536 places, and they share a
+ * bound. For IPv6 the /48 and the /56, for IPv4 the /24.
+ * @param network as `networkOf` gives it
+ */
+export function networksAround(network: string): string[] {
+  const [, a, b, c, d] = /^([0-9a-f]+):([0-9a-f]+):([0-9a-f]+):([0-9a-f]+)::\/64$/.exec(network) ?? []
+  if (a !== undefined && b !== undefined && c !== undefined && d !== undefined) {
+    return [`${a}:${b}:${c}::/48`, `${a}:${b}:${c}:${(parseInt(d, 16) & 0xff00).toString(16)}::/56`, network]
+  }
+  return isIP(network) === 4 ? [`${network.replace(/\d+$/, '0')}/24`, network] : [network]
+}
+
 /** The eight numbers of an IPv6 address. */
 function hextetsOf(ip: string): number[] {
   const [head = '', tail] = ip.split('::')

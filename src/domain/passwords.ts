@@ -1,7 +1,7 @@
 import argon2 from 'argon2'
 import { createHmac, randomBytes } from 'node:crypto'
 import { malformed } from './errors.js'
-import type { Fairness, HashQueue, Place } from './hash-queue.js'
+import type { Fairness, HashQueue, Place, Standing } from './hash-queue.js'
 import { codePoints } from './identifiers.js'
 import type { Keyring } from './keyring.js'
 import { hashFormatOf } from './password-hashes.js'
@@ -23,7 +23,9 @@ export interface Comparison extends Fairness {
 /** argon2id behind the admission queue. */
 export interface Hasher {
   /** Room for a secret that comes from this address. @throws AuthError unavailable */
-  enter(address: string): Promise<Place>
+  enter(address: string, standing?: Standing): Promise<Place>
+  /** A few attempts at one name abreast, the others in a line. @throws AuthError unavailable */
+  inLine<T>(name: string, standing: Standing, work: () => Promise<T>): Promise<T>
   hash(secret: string, fairness: Fairness): Promise<string>
   /**
    * Compares a secret with a stored hash; without one it does the same work in vain, so that the time tells nothing.
@@ -57,7 +59,8 @@ export async function createHasher(cost: HashCost, queue: HashQueue, now: () => 
   }
 
   return {
-    enter: (address) => queue.enter(address),
+    enter: (address, standing) => queue.enter(address, standing),
+    inLine: (name, standing, work) => queue.inLine(name, standing, work),
     hash: (secret, fairness) => queue.run(fairness, () => argon2.hash(normalise(secret), { type: argon2.argon2id, ...own })),
     verify: (stored, secret, comparison) =>
       queue.run(comparison, async () => {

@@ -116,6 +116,13 @@ export interface ExportedUser {
   readonly passwordHash: string | null
 }
 
+/** Somebody who has logged in from there lately. */
+export interface KnownLogin {
+  readonly username: string | null
+  readonly email: string | null
+  readonly network: string
+}
+
 export interface Users {
   /** @returns false when the username, the email or the id is taken */
   insert(user: NewUser): Promise<boolean>
@@ -152,6 +159,8 @@ export interface Users {
   /** Notes the folded forms of names that were stored without. A form that another user has is left to that user. */
   noteFolded(id: string, folded: { readonly username: string | null; readonly email: string | null }): Promise<void>
   rememberNetwork(id: string, network: string): Promise<void>
+  /** The newest logins, the oldest of them first. @param seconds how far back; null: any */
+  recentNetworks(seconds: number | null, limit: number): Promise<KnownLogin[]>
 }
 
 export interface Credentials {

@@ -111,7 +111,8 @@ function refuseDead(): never {
 /** Nobody can hold it: either the database was restored from a backup, or the refresh key is known outside. */
 async function refuseAhead(service: Service, presented: PresentedRefreshToken, state: SessionState | null, origin: Origin): Promise<never> {
   const detail = { presented: presented.generation, current: state?.session.generation ?? null }
-  await service.repository.audit.append({ type: 'refresh_ahead', actor: { kind: 'user', id: state?.user.id ?? 'unknown' }, userId: state?.user.id ?? null, sessionId: presented.sessionId, dialect: presented.dialect, origin, detail })
+  const event = service.auditRepeats.admit({ type: 'refresh_ahead', actor: { kind: 'user', id: state?.user.id ?? 'unknown' }, userId: state?.user.id ?? null, sessionId: presented.sessionId, dialect: presented.dialect, origin, detail }, { what: 'ahead', subject: presented.sessionId, network: null })
+  if (event !== null) await service.repository.audit.append(event)
   throw invalid('ahead')
 }
 

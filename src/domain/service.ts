@@ -1,3 +1,5 @@
+import type { AuditRepeats } from './audit-repeats.js'
+import type { KnownPlaces } from './known-places.js'
 import type { Hasher } from './passwords.js'
 import type { Keyring } from './keyring.js'
 import type { DialectName, User } from './model.js'
@@ -22,6 +24,8 @@ export interface CoreService {
   readonly clock: Clock
   readonly hasher: Hasher
   readonly keyring: Keyring
+  readonly knownPlaces: KnownPlaces
+  readonly auditRepeats: AuditRepeats
 }
 
 /** Everything a step of the domain works with. Put together once, in src/app.ts. */

@@ -1,4 +1,4 @@
-import type { Identifier, LoginRecord, Users } from '../domain/ports.js'
+import type { Identifier, KnownLogin, LoginRecord, Users } from '../domain/ports.js'
 import { effectiveEpoch, lowestEpochOf } from './epoch.js'
 import { DatabaseFailure } from './failures.js'
 import { idToFind } from './inputs.js'
@@ -135,6 +135,13 @@ const rememberNetwork = `
   ON CONFLICT (user_id, network) DO UPDATE
   SET last_login_at = greatest(known_origins.last_login_at, excluded.last_login_at)`
 
+const recentNetworks = `
+  SELECT username, email, network FROM (
+    SELECT u.username, u.email, k.network, k.last_login_at FROM known_origins k JOIN users u ON u.id = k.user_id
+    WHERE k.last_login_at > tessera_now() - coalesce(make_interval(secs => $1::float8), interval '${knownOriginDays} days')
+    ORDER BY k.last_login_at DESC LIMIT $2
+  ) newest ORDER BY last_login_at`
+
 export function createUsers(database: Queryable): Users {
   const one = async (name: string | null, text: string, values: readonly unknown[]) => {
     const { rows: [row] } = await database.query<UserRow>(name, text, values)
@@ -230,6 +237,11 @@ export function createUsers(database: Queryable): Users {
 
     async noteFolded(id, { username, email }) {
       await database.query(null, noteFolded, [idToFind(id), username, email])
+    },
+
+    async recentNetworks(seconds, limit) {
+      const { rows } = await database.query<KnownLogin>(null, recentNetworks, [seconds, limit])
+      return rows
     },
 
     async rememberNetwork(id, network) {

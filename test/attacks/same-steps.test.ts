@@ -68,7 +68,7 @@ async function guesses(dialect: DialectName): Promise<Guess[]> {
   const guarded = await newPerson(node)
   await enableTotp(node, guarded.id)
   return [
-    { what: 'unknown', body: { [identifier]: identifier === 'email' ? `nobody${dialect}@example.com` : `nobody${dialect}`, [secret]: '99887766' } },
+    { what: 'unknown', body: { [identifier]: identifier === 'email' ? `nobody${strangers}@example.com` : `nobody${strangers}`, [secret]: '99887766' } },
     { what: 'wrong', body: wrongBody(dialect, await newPerson(node)) },
     { what: 'wrong, from where the owner is known', body: wrongBody(dialect, atHome), from: home },
     { what: 'suspended', body: goodBody(dialect, suspended) },
@@ -98,7 +98,7 @@ for (const dialect of everyDialect) {
     for (const [decoration, cookies] of Object.entries(decorations)) {
       for (const { what, body, from } of await guesses(dialect)) {
         strangers += 1
-        const steps = await stepsOf(() => logIn(dialect, body, from ?? `203.0.113.${strangers % 250}`, cookies))
+        const steps = await stepsOf(() => logIn(dialect, body, from ?? `203.0.${strangers % 250}.1`, cookies))
         first ??= steps
         t.same(steps, first, `${what}, ${decoration}`)
       }
@@ -128,7 +128,8 @@ await t.test('a wrong code at /users/me/tfa/disable asks the database the same, 
     epoch: 0, amr: ['pwd'], tokenId: 'one', scopes: [], expiresAt: node.clock.now(),
   }
   await enableTotp(node, person.id)
-  const disable = (otp: string) => stepsOf(() => disableTotp(alone, principal, otp, originAt('203.0.113.1')))
+  let networks = 0
+  const disable = (otp: string) => stepsOf(() => disableTotp(alone, principal, otp, originAt(`203.1.${(networks += 1)}.1`)))
   const first = await disable('000000')
   for (const otp of ['000001', 'abcde-23456', 'x', '000002']) t.same(await disable(otp), first, otp)
   for (const otp of ['000003', 'abcde-23456']) t.same(await disable(otp), first, `locked: ${otp}`)

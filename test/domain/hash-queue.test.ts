@@ -56,3 +56,37 @@ await t.test('without a queue, who comes while all are at work is turned away', 
   await running
   await queue.enter('b')
 })
+
+await t.test('many small networks of one large one share a bound, strangers leave room for who is known, and the two take turns', async (t) => {
+  const queue = createHashQueue({ concurrency: 1, capacity: 16, longestWaitMs: 60_000 })
+  const first = work()
+  const running = queue.run(who('busy'), first.run)
+  const of48 = (n: number) => `2001:db8:7:${n.toString(16)}::/64`
+  const inOne48 = await Promise.all(times(10, (n) => queue.enter(of48(n * 256), 'unknown')))
+  await t.rejects(queue.enter(of48(0xff00), 'unknown'), unavailable, 'ten of sixteen: the /48 has its share')
+  await Promise.all(times(2, (n) => queue.enter(`2001:db8:${n + 8}:1::/64`, 'unknown')))
+  await t.rejects(queue.enter('203.0.113.1', 'unknown'), unavailable, 'strangers have theirs')
+  const order: string[] = []
+  const note = (what: string) => () => Promise.resolve(void order.push(what))
+  const owners = await Promise.all(times(2, () => queue.enter(of48(1), 'known')))
+  const all = [
+    ...inOne48.slice(0, 3).map((place, n) => queue.run({ ...who(of48(n * 256), 'account'), standing: 'unknown', place }, note('stranger'))),
+    ...owners.map((place) => queue.run({ ...who(of48(1), 'account'), standing: 'known', place }, note('owner'))),
+  ]
+  first.end()
+  await Promise.all([running, ...all])
+  t.same(order, ['stranger', 'owner', 'stranger', 'owner', 'stranger'])
+})
+
+await t.test('the share of strangers in an account leaves that of its owner alone', async (t) => {
+  const queue = createHashQueue({ concurrency: 1, capacity: 8, longestWaitMs: 60_000 })
+  const first = work()
+  const running = queue.run(who('busy'), first.run)
+  const guess = (n: number) => queue.run({ ...who(`203.0.${n}.1`, 'account'), standing: 'unknown' }, () => Promise.resolve())
+  const waiting = [guess(1), guess(2)]
+  await t.rejects(guess(3), unavailable)
+  const owner = queue.run({ ...who('198.51.100.1', 'account'), standing: 'known' }, () => Promise.resolve('in'))
+  first.end()
+  t.equal(await owner, 'in')
+  await Promise.all([running, ...waiting])
+})

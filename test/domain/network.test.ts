@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { networkOf } from '../../src/domain/network.js'
+import { networkOf, networksAround } from '../../src/domain/network.js'
 
 await t.test('an IPv4 address stands for itself, however it is written', (t) => {
   t.equal(networkOf('192.0.2.1'), '192.0.2.1')
@@ -34,5 +34,13 @@ await t.test('every spelling of one address has one network', (t) => {
 
 await t.test('what is no address is a place of its own', (t) => {
   t.equal(networkOf('junk'), 'junk')
+  t.end()
+})
+
+await t.test('a network lies in wider ones, the widest first', (t) => {
+  t.same(networksAround(networkOf('2001:db8:7:12ab::9')), ['2001:db8:7::/48', '2001:db8:7:1200::/56', '2001:db8:7:12ab::/64'])
+  t.same(networksAround(networkOf('::1')), ['0:0:0::/48', '0:0:0:0::/56', '0:0:0:0::/64'])
+  t.same(networksAround(networkOf('::ffff:203.0.113.77')), ['203.0.113.0/24', '203.0.113.77'])
+  t.same(networksAround('operator'), ['operator'])
   t.end()
 })
