@@ -3,8 +3,8 @@ import type { Clock, Repository } from './ports.js'
 
 /**
  * What a stranger can cause at will (wrong guesses, dead and foreign tokens) is written down once in a while, with how often it
- * happened: nobody fills the trail, and nothing goes uncounted. Each node counts for itself: of one kind at one account or session a
- * node writes at most two events in five minutes. What it has counted and not yet written is lost when it is killed, not when it stops.
+ * happened: nobody fills the trail, and nothing goes uncounted. Each node counts for itself: in five minutes it writes at most 30 events of
+ * one kind about one account or session, and 100 from one network. What it has counted and not yet written is lost when it is killed, not when it stops.
  */
 export interface AuditRepeats {
   /**
@@ -22,11 +22,16 @@ export interface EventKind {
   readonly what: string
   /** Where it comes from, where that makes it another event; null: it does not. */
   readonly network: string | null
+  /** What else makes it another event; it is bounded with the others of its subject. */
+  readonly variant?: string
+  /** How many of them are written one by one. Unless given: the first. */
+  readonly oneByOne?: number
 }
 
 interface Counted {
   readonly event: AuditEvent
   readonly sinceMs: number
+  written: number
   /** Not written. */
   count: number
 }
@@ -49,14 +54,25 @@ export function createAuditRepeats(clock: Clock): AuditRepeats {
     return true
   }
 
+  const mayBeWritten = ({ subject, what, network }: EventKind): 'yes' | 'subject' | 'network' => {
+    if (!spend(`subject ${what} ${subject}`, most.ofSubject)) return 'subject'
+    return network === null || spend(`network ${what} ${network}`, most.ofNetwork) ? 'yes' : 'network'
+  }
+
   /** Under the same kind; or under a wider one, when there have been too many of that. */
-  function groupOf({ subject, what, network }: EventKind): { readonly key: string; readonly isOfMany: boolean } {
-    const key = [what, subject, network].join(' ')
+  function groupOf(kind: EventKind): { readonly key: string; readonly isOfMany: boolean } {
+    const { subject, what, network, variant } = kind
+    const key = [what, subject, network, variant].join(' ')
     if (counted.has(key)) return { key, isOfMany: false }
     if (counted.size >= most.inAll) return { key: `${what} of many`, isOfMany: true }
-    if (!spend(`subject ${what} ${subject}`, most.ofSubject)) return { key: `${what} ${subject} from many`, isOfMany: false }
-    if (network !== null && !spend(`network ${what} ${network}`, most.ofNetwork)) return { key: `${what} from ${network}`, isOfMany: true }
-    return { key, isOfMany: false }
+    switch (mayBeWritten(kind)) {
+      case 'subject':
+        return { key: `${what} ${subject} from many`, isOfMany: false }
+      case 'network':
+        return { key: `${what} from ${network}`, isOfMany: true }
+      case 'yes':
+        return { key, isOfMany: false }
+    }
   }
 
   /** It stands for what concerned others too, so it names nobody. */
@@ -72,11 +88,13 @@ export function createAuditRepeats(clock: Clock): AuditRepeats {
       const event = isOfMany ? ofMany(given) : given
       const before = counted.get(key)
       if (before !== undefined && now - before.sinceMs < windowMs) {
-        before.count += 1
-        return null
+        const isOne = before.count === 0 && before.written < (kind.oneByOne ?? 1) && mayBeWritten(kind) === 'yes'
+        if (isOne) before.written += 1
+        else before.count += 1
+        return isOne ? event : null
       }
       counted.delete(key)
-      counted.set(key, { event, sinceMs: now, count: 0 })
+      counted.set(key, { event, sinceMs: now, written: 1, count: 0 })
       return before === undefined || before.count === 0 ? event : standingFor(event, before.count + 1, before.sinceMs)
     },
     async tell(repository, everything = false) {

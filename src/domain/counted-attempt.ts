@@ -74,6 +74,7 @@ const kindOf = ({ counter, origin }: AttemptSubject, reservationId: string | nul
   what: reservationId === null ? 'guess while locked' : 'guess',
   subject: `${counter.subject} ${counter.origin}`,
   network: networksAround(networkOf(origin.ip))[0] ?? null,
+  oneByOne: lockoutPolicy.freeFailures,
 })
 
 function failureEvent({ record, counter, factor, origin, dialect }: AttemptSubject, refusal: Refusal): AuditEvent {

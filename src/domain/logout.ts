@@ -28,6 +28,6 @@ export async function logout(service: Service, principal: SessionPrincipal, orig
 export async function logoutByRefreshToken(service: Service, dialect: DialectName, token: string, origin: Origin): Promise<void> {
   const presented = decodeRefreshToken(token, service.keyring)
   if (presented === null) return
-  if (presented.dialect !== dialect) return auditMisdirected(service, dialect, presented, origin)
+  if (presented.dialect !== dialect) return auditMisdirected(service, dialect, presented, origin, 'logout')
   await endSession(service.repository, { sessionId: presented.sessionId, because: 'logout', origin, actor: null })
 }

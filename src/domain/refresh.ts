@@ -36,7 +36,7 @@ export async function refresh(service: Service, attempt: RefreshAttempt): Promis
   const presented = decodeRefreshToken(attempt.token, service.keyring)
   if (presented === null) throw invalid('forged')
   if (presented.dialect !== attempt.dialect.name) {
-    await auditMisdirected(service, attempt.dialect.name, presented, attempt.origin)
+    await auditMisdirected(service, attempt.dialect.name, presented, attempt.origin, 'refresh')
     throw invalid('misdirected')
   }
   await requireGranted(service, attempt, presented)

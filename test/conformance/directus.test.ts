@@ -216,9 +216,9 @@ await t.test('a bad, misdirected or revoked refresh token is INVALID_CREDENTIALS
     isCredentialRefusal(t, await refresh(node, { refresh_token }))
   }
   isCredentialRefusal(t, await refresh(node, {}, `directus_refresh_token=${foreign}`))
-  t.equal(await auditCount(node, 'refresh_misdirected'), misdirected + 2)
+  t.equal(await auditCount(node, 'refresh_misdirected'), misdirected + 1, 'one event, however often it is tried')
   t.equal((await logout(node, { refresh_token: foreign })).status, 204)
-  t.equal(await auditCount(node, 'refresh_misdirected'), misdirected + 3)
+  t.equal(await auditCount(node, 'refresh_misdirected'), misdirected + 2)
   t.equal(await footprint(node), before)
 })
 
