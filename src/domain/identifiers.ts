@@ -48,7 +48,7 @@ export function newUsername(given: string): Handle {
   const canonical = canonicalUsername(given)
   if (hasAt(given)) throw malformed('username must not contain @: give an email address as email')
   if (canonical === null || beginsWithMark.test(canonical)) throw malformed("username may have letters, digits, . _ - + ' and single spaces inside, at most 254 characters")
-  if (!hasOneWriting(canonical)) throw malformed('username must not mix letters of several scripts: write it in one')
+  if (!hasOneWriting(canonical)) throw malformed('username must not mix letters of scripts that look alike')
   return { given, canonical, folded: foldName(given) }
 }
 
@@ -56,6 +56,6 @@ export function newUsername(given: string): Handle {
 export function newEmail(given: string): Handle {
   const canonical = canonicalEmail(given)
   if (canonical === null) throw malformed('email must be an address such as jane@example.com, at most 254 characters')
-  if (!canonical.split(/[@.]/).every(hasOneWriting)) throw malformed('email must not mix letters of several scripts in one word')
+  if (!canonical.split(/[@.]/).every(hasOneWriting)) throw malformed('email must not mix letters of scripts that look alike in one word')
   return { given, canonical, folded: foldName(given) }
 }

@@ -8,6 +8,9 @@ export interface TokenBound {
   reload(): Promise<void>
 }
 
+/** A token that no setting allows makes the node ask this often, and no more: a raised bound is announced besides. */
+const asksEveryMs = 1000
+
 /**
  * Raises the bound to the longest lifetime of this node before the node signs anything. Every revocation and every key that
  * verifies outlive the bound, so it must be there first.
@@ -15,6 +18,7 @@ export interface TokenBound {
 export async function openTokenBound({ fleet }: Pick<Repository, 'fleet'>, ownLongestSeconds: number): Promise<TokenBound> {
   await fleet.allowTokensOf(ownLongestSeconds)
   let longest = await fleet.longestTokenSeconds()
+  let askedAt = -Infinity
 
   async function reload(): Promise<void> {
     longest = await fleet.longestTokenSeconds()
@@ -23,8 +27,11 @@ export async function openTokenBound({ fleet }: Pick<Repository, 'fleet'>, ownLo
   return {
     seconds: () => longest,
     async allows(lifetimeSeconds) {
-      // A database that does not answer makes nothing true that is not known.
-      if (lifetimeSeconds > longest) await reload().catch(() => undefined)
+      if (lifetimeSeconds > longest && performance.now() - askedAt >= asksEveryMs) {
+        askedAt = performance.now()
+        // A database that does not answer makes nothing true that is not known.
+        await reload().catch(() => undefined)
+      }
       return lifetimeSeconds <= longest
     },
     reload,

@@ -147,7 +147,7 @@ void t.test('any command says in one line, at once, why there is nothing to work
   t.strictSame(await tessera(['user', 'list'], { environment: { MASTER_SECRET: '' } }), failedWith(
     'MASTER_SECRET is required with DATABASE_URL: at least 32 random bytes, the same for all nodes, such as from `openssl rand -base64 32`'))
   t.strictSame(await tessera(['user', 'list'], { environment: { COOKIE_SAMSITE: 'lax' } }), failedWith(
-    'COOKIE_SAMSITE is not a setting of tessera: correct the name or remove it (docs/configuration.md lists them all)'))
+    'COOKIE_SAMSITE is not a setting of tessera, and COOKIE_SAMESITE is: correct the name, or remove it (docs/configuration.md lists them all)'))
   const node = await startTestApp(t)
   const wrongSecret = await cliBeside(node)(['user', 'list'], { environment: { MASTER_SECRET: 'another master secret, also long enough' } })
   t.match(wrongSecret, { status: 1, stdout: /^$/, stderr: /^tessera: MASTER_SECRET does not open the keys in this database[^\n]*\n$/ })
