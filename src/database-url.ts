@@ -65,7 +65,8 @@ export function problemOfDatabaseUrl(text: string): string | null {
 
 const isAuthMethod = (name: string): name is AuthMethod => authMethods.some((method) => method === name)
 
-function canDecode(text: string): boolean {
+/** Percent signs stand before two digits, and together they are UTF-8. */
+export function canDecode(text: string): boolean {
   try {
     decodeURIComponent(text)
     return true

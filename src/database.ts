@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Config } from './config/index.js'
 import { explainFailure, judgeServer, serverFacts, type Obstacle, type ServerFacts } from './database-obstacle.js'
 import { Client } from './repository/client.js'
-import { joinEmbeddedServer } from './repository/embedded/index.js'
+import { joinEmbeddedServer, onlyByScram } from './repository/embedded/index.js'
 import { clientOptions } from './repository/pool.js'
 
 /** Why there is no database to work with, in one line. */
@@ -30,7 +30,8 @@ const usualPatienceMs = 30_000
 export async function openDatabase(config: Config, log: (message: string) => void, patienceMs = usualPatienceMs, signal?: AbortSignal): Promise<DatabaseAccess> {
   if (config.databaseUrl === null) {
     const server = await joinEmbeddedServer({ dataDir: config.dataDir, log, signal })
-    return { url: server.connectionString, listenUrl: server.connectionString, migrationUrl: null, isEmbedded: true, isPooled: false, leave: () => server.leave() }
+    const url = onlyByScram(server.connectionString)
+    return { url, listenUrl: url, migrationUrl: null, isEmbedded: true, isPooled: false, leave: () => server.leave() }
   }
   const url = config.databaseUrl
   const { migrationDatabaseUrl: migrationUrl } = config

@@ -150,6 +150,9 @@ export const attacks = {
   // Secrets and strangers on the machine.
   'credential-to-the-service': { text: 'a credential, or a header that Connection names, on the way to a service', in: 'npm run test:system' },
   'credential-in-a-path': { text: 'a credential in a path, a request id or the name of a client program' },
+  'raw-password-in-a-url': { text: 'a raw password in a URL: a slash, an at, a hash, a question mark, a percent sign, a blank, a bracket' },
+  'port-of-the-database-taken': { text: 'another program takes the port of the database and asks for the password' },
+  'data-dir-of-another-user': { text: 'a data directory that another user prepared, with secrets planted in it' },
   'debugger-by-signal': { text: 'SIGUSR1 to the service, to open a debugger' },
   'advisory-locks-of-a-stranger': { text: 'a database role that can only connect holds every advisory lock' },
   'migration-lock-of-a-stranger': { text: 'the same role holds the lock of migrations' },
@@ -204,6 +207,9 @@ export const faults = {
   'pipelined-flood': { text: 'thousands of requests on connections that read no answer', in: long },
 
   // The database and what stands before it.
+  'formats-of-the-database': { text: 'a database with formats of its own: dates, intervals, zones, bytes, isolation' },
+  'wrong-database': { text: 'a database of another encoding, read-only, missing; a port where something else answers' },
+  'tls-of-the-database': { text: 'TLS only, an unknown authority, a certificate for another name' },
   'stop-by-any-signal': { text: 'SIGHUP, SIGQUIT, SIGINT twice, with a login under way' },
   'terminal-closed': { text: 'the terminal of the service is closed' },
   'stop-while-starting': { text: 'a stop in any moment of a start with the embedded server' },

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { problemOfDatabaseUrl } from '../database-url.js'
+import { canDecode, problemOfDatabaseUrl } from '../database-url.js'
 import { isExactOrigin, originExpected } from './origin-list.js'
 
 export type Parsed<T> = { value: T } | { expected: string }
@@ -151,7 +151,7 @@ export const databaseUrl = (description: string, { password = 'DATABASE_PASSWORD
 
 export const redisUrl = (description: string): Setting<string | null> =>
   optional(description, { secret: true }, (value): Parsed<string> =>
-    parseUrl(value, ['redis:', 'rediss:']) && redisGrammar.test(value)
+    parseUrl(value, ['redis:', 'rediss:']) && redisGrammar.test(value) && canDecode(value)
       ? { value }
       : { expected: 'a URL such as redis://host:6379; percent-encode what is special in a password (/ is %2F, @ is %40, # is %23, ? is %3F, % is %25)' })
 

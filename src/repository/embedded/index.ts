@@ -9,10 +9,12 @@ import { layoutOf } from './layout.js'
 import { thisMachine } from './machine.js'
 import type { Machine } from './machine.js'
 import { connectionStringFor, within } from './membership.js'
+import { requireOwn } from './ownership.js'
 import { finishMove } from './refuge.js'
 import { stopServer } from './server.js'
 
 export { EmbeddedServerError } from './error.js'
+export { onlyByScram } from './membership.js'
 
 export interface EmbeddedServer {
   /** Good for as long as this process lives: a server that was killed comes back on the same port. */
@@ -63,6 +65,7 @@ async function join(options: JoinOptions, machine: Machine): Promise<EmbeddedSer
   const { log, database = 'tessera', serverSettings: settings = {} } = options
   const dataDir = path.resolve(options.dataDir)
   await prepareDataFolder(dataDir)
+  await requireOwn(dataDir)
   const layout = layoutOf(dataDir)
   await finishMove(layout)
   const isThere = await hasCluster(layout, machine.binaries)

@@ -18,9 +18,11 @@ export function connectionStringFor(port: number, secret: string, database: stri
   return urlOf(port, { user: serviceRole, password: servicePassword(secret), database })
 }
 
-/** Another program may have taken the port of a server that died: nothing but SCRAM is answered there. */
 const urlOf = (port: number, { user, password, database }: Readonly<Record<'user' | 'password' | 'database', string>>): string =>
-  `postgres://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}?sslmode=disable&require_auth=scram-sha-256`
+  `postgres://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}?sslmode=disable`
+
+/** Another program may have taken the port of a server that died: nothing but SCRAM is answered there. */
+export const onlyByScram = (url: string): string => `${url}&require_auth=scram-sha-256`
 
 /** Why one has to look again. */
 export interface Obstacle {
@@ -43,7 +45,7 @@ export interface Membership {
  */
 export async function enter(port: number, secret: string): Promise<Membership | Obstacle> {
   const client = createDirectClient({
-    connectionString: urlOf(port, { user: superuser, password: secret, database: 'postgres' }),
+    connectionString: onlyByScram(urlOf(port, { user: superuser, password: secret, database: 'postgres' })),
     keepAlive: true,
     application_name: 'tessera member',
     connectionTimeoutMillis: 5_000,
@@ -114,6 +116,8 @@ async function provideDatabase(client: pg.Client, secret: string, database: stri
   if (!found?.role) {
     await unlessThere(client, `create role ${role} login createdb password ${client.escapeLiteral(servicePassword(secret))}`)
   }
+  // The lock of the members is an advisory one: it is ours because no other role can connect to its database.
+  await client.query(`revoke connect on database postgres from public; grant connect on database postgres to ${role}`)
   if (!found?.database) {
     await unlessThere(client, `create database ${client.escapeIdentifier(database)} owner ${role}`)
   }
