@@ -22,13 +22,15 @@ export async function requireOwn(dataDir: string): Promise<void> {
 }
 
 /**
- * This user and root. For root also the owner of the folder, unless the folder lies where anybody can put one (`/tmp`): root
- * helps in an installation of another user, and PostgreSQL runs as that user then.
+ * This user and root. For root also the owner of the folder, when root helps in a whole installation of another user, or when
+ * the folder does not lie where anybody can put one (`/tmp`). PostgreSQL runs as that user then.
  */
 async function ownersOf(folder: string, self: number): Promise<number[]> {
   if (self !== 0) return [self, 0]
   const [{ uid }, parent] = [await lstat(folder), await stat(path.dirname(path.resolve(folder)))]
-  return [0, uid].includes(parent.uid) && (parent.mode & writableByOthers) === 0 ? [0, uid] : [0]
+  const isOutOfReach = [0, uid].includes(parent.uid) && (parent.mode & writableByOthers) === 0
+  const isInstallation = await stat(path.join(folder, 'postgres', 'PG_VERSION')).then((file) => file.uid === uid, () => false)
+  return isOutOfReach || isInstallation ? [0, uid] : [0]
 }
 
 /** A link counts for what it is and for what it leads to. */
