@@ -1,10 +1,10 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { readConfig } from '../../src/config/index.js'
-import { onlyByScram } from '../../src/repository/embedded/index.js'
+import { joinEmbeddedServer, onlyByScram } from '../../src/repository/embedded/index.js'
 import { requireOwn } from '../../src/repository/embedded/ownership.js'
 import { Client } from '../../src/repository/client.js'
 import { testEnvironment } from '../support/app.js'
@@ -144,6 +144,9 @@ await t.test('a data directory that another user prepared is refused in one line
   const inTmp = dataFolder(t, 0o1777)
   chownSync(inTmp, stranger, stranger)
   await t.rejects(requireOwn(inTmp), refused(inTmp))
+  writeFileSync(path.join(inTmp, 'master-secret'), secret)
+  await t.rejects(joinEmbeddedServer({ dataDir: inTmp, log: () => undefined }), refused(inTmp), 'a start')
+  t.same(readdirSync(inTmp), ['master-secret'], 'nothing was made there')
 
   for (const name of ['master-secret', 'postgres-password', 'postgres-location']) {
     const dataDir = dataFolder(t)
