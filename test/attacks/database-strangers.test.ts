@@ -41,7 +41,9 @@ async function everythingWorks(t: Test, a: TestApp, b: TestApp): Promise<void> {
   t.equal((await send(a, { method: 'POST', path: '/users/me/password', token: joe.token, body: { current: password, new: `${password}!` } })).status, 204)
   await setStatus(a.core.service, joe.id, 'suspended', operator)
   t.ok((await untilAnswer(() => verifyStatus(b, joe.token), 401)) < 1000, 'a suspension is obeyed')
-  t.ok(await sealAudit(a.core.service), 'the trail is sealed')
+  // The sealer of a node may be faster, and then there is nothing left to seal.
+  await sealAudit(a.core.service)
+  t.ok((await untilAnswer(() => a.core.service.repository.auditChain.countUnsealed(1), 0)) < 2000, 'the trail is sealed')
   await sweep(a.core.pool)
   t.ok(await a.app.signingKeys.rotate(operator), 'the signing key is rotated')
 }
