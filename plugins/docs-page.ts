@@ -10,6 +10,8 @@ export interface DocsPageOptions {
   readonly publicPath: string
   /** The document that the page shows. */
   readonly document: () => Promise<StaticAnswer>
+  /** What the page lets one choose from; the first is shown. */
+  readonly entries: readonly { readonly name: string; readonly url: string }[]
 }
 
 /** Nothing from elsewhere, nothing inline. `data:` is for the icons in its style sheet. */
@@ -27,7 +29,7 @@ const contentSecurityPolicy = {
 const prefix = '/docs'
 
 /** `GET /docs`: a page to read and try the document. Not wrapped in fastify-plugin, so that its hook stays inside. */
-export async function docsPage(app: FastifyInstance, { publicPath, document }: DocsPageOptions): Promise<void> {
+export async function docsPage(app: FastifyInstance, { publicPath, document, entries }: DocsPageOptions): Promise<void> {
   const fileOf = docsFiles()
   const yaml = once(() => makeStaticAnswer('application/x-yaml', Buffer.from(app.swagger({ yaml: true }))))
   const made: Readonly<Record<string, () => Promise<StaticAnswer>>> = { [`${prefix}/json`]: document, [`${prefix}/yaml`]: yaml }
@@ -50,7 +52,7 @@ export async function docsPage(app: FastifyInstance, { publicPath, document }: D
     indexPrefix: publicPath,
     staticCSP: contentSecurityPolicy,
     theme: { title: 'tessera: API' },
-    uiConfig: { layout: 'BaseLayout', docExpansion: 'list', displayOperationId: false },
+    uiConfig: { layout: 'StandaloneLayout', urls: [...entries], docExpansion: 'list', displayOperationId: false },
   })
 }
 

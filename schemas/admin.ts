@@ -25,19 +25,19 @@ export const RevokedAlready = Problem('That key is revoked already.')
 export const Done = (description: string) => Type.Null({ description })
 
 const time = (description: string) => Type.String({ format: 'date-time', description })
-const names = <const Name extends string>(values: readonly Name[], description: string) =>
-  Type.Union(values.map((value) => Type.Literal(value)), { description })
+const names = <const Name extends string>(title: string, values: readonly Name[], description: string) =>
+  Type.Union(values.map((value) => Type.Literal(value)), { title, description })
 
 const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: 'How many, at most. Default: 50.' }))
 const IdCursor = Type.Optional(Type.String({ ...matching('id'), description: 'The `next_cursor` of the page before. Without one: the first page.' }))
 const NextCursor = Nullable(Type.String(), 'The cursor of the next page; null on the last one.')
 const UserId = (description: string) => Type.Optional(Type.String({ ...matching('id'), description }))
 
-const Data = <Schema extends TSchema>(schema: Schema) => Type.Object({ data: schema })
-const List = <Schema extends TSchema>(schema: Schema, description: string) => Type.Object({ data: Type.Array(schema, { description }), next_cursor: NextCursor })
+const Data = <Schema extends TSchema>(title: string, schema: Schema) => Type.Object({ data: schema }, { title })
+const List = <Schema extends TSchema>(title: string, schema: Schema, description: string) => Type.Object({ data: Type.Array(schema, { description }), next_cursor: NextCursor }, { title })
 
-const Role = names(['user', 'admin'], 'What the user may do.')
-const Status = names(['active', 'suspended'], 'Nobody but an active user gets in.')
+const Role = names('Role', ['user', 'admin'], 'What the user may do.')
+const Status = names('UserStatus', ['active', 'suspended'], 'Nobody but an active user gets in.')
 
 const userMembers = {
   id: Type.String({ description: 'The `sub` of every token.' }),
@@ -57,7 +57,7 @@ const OriginFailures = (description: string) =>
       locked_until: Nullable(Type.String({ format: 'date-time' }), 'Until then no login from there succeeds; null: no wait is under way.'),
       pin_closed: Type.Boolean({ description: 'Ten wrong PINs in a row: no PIN is taken from there until a new one is set.' }),
     },
-    { description },
+    { title: 'OriginFailures', description },
   )
 
 const Lockout = Type.Object(
@@ -67,7 +67,7 @@ const Lockout = Type.Object(
     known_origins: OriginFailures('From where the user has logged in lately.'),
     unknown_origins: OriginFailures('From anywhere else.'),
   },
-  { description: 'What failed logins have done to the account. Known and unknown origins are counted apart.' },
+  { title: 'Lockout', description: 'What failed logins have done to the account. Known and unknown origins are counted apart.' },
 )
 
 const UserOverview = Type.Object({
@@ -78,7 +78,7 @@ const UserOverview = Type.Object({
   sessions: Type.Integer({ description: 'How many are alive.' }),
   api_keys: Type.Integer({ description: 'How many there are.' }),
   lockout: Lockout,
-})
+}, { title: 'UserOverview' })
 
 export const UsersQuery = Type.Object({
   search: Type.Optional(Type.String({ minLength: 1, maxLength: 254, ...matching('withoutNul'), description: 'What the username or the email begins with; upper and lower case are one.' })),
@@ -87,8 +87,8 @@ export const UsersQuery = Type.Object({
   cursor: IdCursor,
   limit: Limit,
 })
-export const UsersAnswer = List(Type.Object(userMembers), 'The oldest first.')
-export const UserAnswer = Data(UserOverview)
+export const UsersAnswer = List('UserPage', Type.Object(userMembers, { title: 'User' }), 'The oldest first.')
+export const UserAnswer = Data('UserAnswer', UserOverview)
 export const UserParams = Type.Object({ id: Type.String({ description: 'The id of the user.' }) })
 
 const Username = Type.String({ maxLength: 254, description: 'To log in with. It has no @.' })
@@ -103,7 +103,7 @@ export const CreateUserBody = Type.Object({
   pin: Type.Optional(NewPin),
   role: Type.Optional(Role),
   status: Type.Optional(Status),
-})
+}, { title: 'CreateUser', examples: [{ username: 'sam.smith', email: 'sam.smith@example.com', password: 'a passphrase to begin with', role: 'user' }] })
 
 /** What is not there stays. */
 export const ChangeUserBody = Type.Object({
@@ -112,10 +112,10 @@ export const ChangeUserBody = Type.Object({
   email_verified: Type.Optional(Type.Boolean()),
   role: Type.Optional(Role),
   status: Type.Optional(Status),
-})
+}, { title: 'ChangeUser', examples: [{ email: 'sam@example.com', email_verified: true }] })
 
-export const SetPasswordBody = Type.Object({ password: NewPassword })
-export const SetPinBody = Type.Object({ pin: NewPin })
+export const SetPasswordBody = Type.Object({ password: NewPassword }, { title: 'NewPassword', examples: [{ password: 'another passphrase' }] })
+export const SetPinBody = Type.Object({ pin: NewPin }, { title: 'NewPin', examples: [{ pin: '4821' }] })
 
 const Session = Type.Object({
   id: Type.String({ description: 'The `sid` of its tokens.' }),
@@ -127,10 +127,10 @@ const Session = Type.Object({
   idle_expires_at: Nullable(Type.String({ format: 'date-time' }), 'When it ends unless it is refreshed before; null where that makes no difference.'),
   ip: Nullable(Type.String(), 'Where the login came from.'),
   user_agent: Nullable(Type.String(), 'What the login came from.'),
-})
+}, { title: 'Session' })
 
 export const SessionsQuery = Type.Object({ user: UserId('Only those of the user with this id.'), cursor: IdCursor, limit: Limit })
-export const SessionsAnswer = List(Session, 'Those that are alive, the newest first.')
+export const SessionsAnswer = List('SessionPage', Session, 'Those that are alive, the newest first.')
 export const SessionParams = Type.Object({ id: Type.String({ description: 'The id of the session.' }) })
 
 export const AuditQuery = Type.Object({
@@ -142,31 +142,32 @@ export const AuditQuery = Type.Object({
 })
 
 export const AuditAnswer = List(
+  'AuditPage',
   Type.Object({
     id: Type.Integer(),
     at: time('When it happened.'),
     type: Type.String(),
-    actor: Type.Object({ kind: Type.String({ description: '`user`, `client`, `operator` or `service`.' }), id: Type.String() }, { description: 'Who caused it.' }),
+    actor: Type.Object({ kind: Type.String({ description: '`user`, `client`, `operator` or `service`.' }), id: Type.String() }, { title: 'AuditActor', description: 'Who caused it.' }),
     user_id: Nullable(Type.String(), 'Whom it concerns.'),
     session_id: Nullable(Type.String(), 'Which session it concerns.'),
     dialect: Nullable(Type.String(), 'The API that it came through.'),
     ip: Nullable(Type.String(), 'Where it came from.'),
     user_agent: Nullable(Type.String(), 'What it came from.'),
     request_id: Nullable(Type.String(), 'The `X-Request-Id` of its answer.'),
-    detail: Type.Object({}, { additionalProperties: true, description: 'What else there is to say; never a secret.' }),
-  }),
+    detail: Type.Object({}, { title: 'AuditDetail', additionalProperties: true, description: 'What else there is to say; never a secret.' }),
+  }, { title: 'AuditEvent' }),
   'The newest first.',
 )
 
 const SigningKey = Type.Object({
   kid: Type.String({ description: 'As in the header of what it signed.' }),
   alg: Type.String(),
-  state: names(['signs', 'signs soon', 'verifies', 'revoked'], 'What it does now.'),
+  state: names('SigningKeyState', ['signs', 'signs soon', 'verifies', 'revoked'], 'What it does now.'),
   published_at: time('Since when verifiers can know it.'),
   signs_from: time('From when on it signs, until a younger one does.'),
   revoked_at: Nullable(Type.String({ format: 'date-time' }), 'null: not revoked.'),
-})
+}, { title: 'SigningKey' })
 
-export const KeysAnswer = Data(Type.Array(SigningKey, { description: 'The oldest first. Those whose last token has expired are not listed.' }))
-export const KeyAnswer = Data(SigningKey)
+export const KeysAnswer = Data('SigningKeys', Type.Array(SigningKey, { description: 'The oldest first. Those whose last token has expired are not listed.' }))
+export const KeyAnswer = Data('SigningKeyAnswer', SigningKey)
 export const KeyParams = Type.Object({ kid: Type.String({ description: 'The id of the key.' }) })

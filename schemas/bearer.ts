@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { Identifier, Nullable, Otp, Secret } from './common.js'
 
-const Failure = (description: string) => Type.Object({ error: Type.String() }, { description })
+const Failure = (description: string) => Type.Object({ error: Type.String() }, { title: 'BearerError', description })
 
 /** What every route of the dialect may answer besides its own. */
 export const failures = {
@@ -31,7 +31,7 @@ export const LoginBody = Type.Object({
   username: Identifier('The username. Case does not matter.'),
   password: Secret('The password.'),
   otp: Type.Optional(Otp),
-}, { examples: [{ username: 'jane.doe', password: 'correct horse battery staple' }] })
+}, { title: 'BearerLogin', examples: [{ username: 'jane.doe', password: 'correct horse battery staple' }] })
 
 export const LoginAnswer = Type.Object({
   token: accessToken,
@@ -40,17 +40,17 @@ export const LoginAnswer = Type.Object({
     id: Type.String({ description: '`user_` and the id that tokens carry as `sub`.' }),
     username: Nullable(Type.String(), 'null for a user who has none.'),
     email: Nullable(Type.String(), 'null for a user who has none.'),
-  }),
+  }, { title: 'BearerUser' }),
   refreshToken,
-})
+}, { title: 'BearerLoggedIn' })
 
 export const RefreshBody = Type.Object({
   refreshToken: Type.String({ description: 'The refresh token of the login, or the successor that the last refresh gave.' }),
-})
+}, { title: 'BearerRefresh', examples: [{ refreshToken: 'the refresh token of your login' }] })
 
-export const RefreshAnswer = Type.Object({ token: accessToken, expires_in: expiresIn, refreshToken })
+export const RefreshAnswer = Type.Object({ token: accessToken, expires_in: expiresIn, refreshToken }, { title: 'BearerRefreshed' })
 
-export const LogoutAnswer = Type.Object({ message: Type.Literal('Successfully logged out') })
+export const LogoutAnswer = Type.Object({ message: Type.Literal('Successfully logged out') }, { title: 'BearerLoggedOut' })
 
 const timestamp = (description: string) => Type.String({ format: 'date-time', description })
 
@@ -58,11 +58,11 @@ export const NewKeyBody = Type.Object({
   name: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'For people: what the key is used for. `API key` if absent.' })),
   scopes: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 32, description: 'What the key may do. None: the ordinary rights of its owner, never `admin`.' })),
   expiresAt: Type.Optional(timestamp('When the key ends (RFC 3339). Absent: never.')),
-})
+}, { title: 'CreateApiKey', examples: [{ name: 'nightly report', scopes: ['profile'] }] })
 
 export const RollBody = Type.Object({
   overlapSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 2_592_000, description: 'How long the old key lives on, in seconds. A day if absent.' })),
-})
+}, { title: 'RollApiKey', examples: [{ overlapSeconds: 3600 }] })
 
 export const KeyParams = Type.Object({ keyId: Type.String({ description: '`key_…`, as the list has it.' }) })
 
@@ -73,7 +73,7 @@ export const NewKeyAnswer = Type.Object({
   apiKey: Type.String({ description: '`sk_live_…`, shown this once.' }),
   name: Type.String(),
   createdAt: timestamp('In whole seconds.'),
-})
+}, { title: 'CreatedApiKey' })
 
 export const KeyListAnswer = Type.Array(
   Type.Object({
@@ -84,7 +84,8 @@ export const KeyListAnswer = Type.Array(
     scopes: Nullable(Type.Array(Type.String()), 'null: the ordinary rights of the owner.'),
     expiresAt: Nullable(Type.String({ format: 'date-time' }), 'null: never.'),
     hint: Type.String({ description: 'Enough to tell two keys apart.' }),
-  }),
+  }, { title: 'ApiKey' }),
+  { title: 'ApiKeyList' },
 )
 
 export const NoContent = Type.Null({ description: 'No body.' })

@@ -13,11 +13,11 @@ export const Failure = (description: string) =>
           extensions: Type.Object({
             code: Type.String(),
             reason: Type.Optional(Type.String({ description: 'With INVALID_PAYLOAD.' })),
-          }),
-        }),
+          }, { title: 'DirectusErrorExtensions' }),
+        }, { title: 'DirectusErrorItem' }),
       ),
     },
-    { description },
+    { title: 'DirectusError', description },
   )
 
 /** What every route of the dialect may answer besides its own. */
@@ -35,6 +35,7 @@ export const LoginRefused = Failure('INVALID_CREDENTIALS, whatever the reason; I
 export const InvalidRefreshToken = Failure('INVALID_CREDENTIALS: the refresh token is expired, revoked or not ours.')
 
 export const Mode = Type.Union([Type.Literal('json'), Type.Literal('cookie')], {
+  title: 'DirectusMode',
   description: 'Where the refresh token goes: into the answer, or into the httpOnly cookie `directus_refresh_token`.',
 })
 
@@ -43,29 +44,36 @@ export const LoginBody = Type.Object({
   password: Secret('The password.'),
   otp: Type.Optional(Otp),
   mode: Type.Optional(Mode),
-}, { examples: [{ email: 'admin@example.com', password: 'Z1Tu5' }] })
+}, { title: 'DirectusLogin', examples: [{ email: 'admin@example.com', password: 'Z1Tu5' }] })
 
 const refreshToken = Type.Optional(Type.String({ description: 'Beats the cookie `directus_refresh_token`, which serves when this is absent or empty.' }))
 
-export const RefreshBody = Type.Object({ refresh_token: refreshToken, mode: Type.Optional(Mode) })
+export const RefreshBody = Type.Object({ refresh_token: refreshToken, mode: Type.Optional(Mode) }, { title: 'DirectusRefresh', examples: [{ refresh_token: 'the refresh token of your login', mode: 'json' }] })
 
-export const LogoutBody = Type.Object({ refresh_token: refreshToken, mode: Type.Optional(Mode) })
+export const LogoutBody = Type.Object({ refresh_token: refreshToken, mode: Type.Optional(Mode) }, { title: 'DirectusLogout', examples: [{ refresh_token: 'the refresh token of your login', mode: 'json' }] })
 
 export const Tokens = Type.Object({
   access_token: Type.String({ description: 'JWT, to be sent as `Authorization: Bearer`.' }),
   expires: Type.Integer({ description: 'Life of the access token, in milliseconds.' }),
   refresh_token: Type.Optional(Type.String({ description: 'Absent when it went into the cookie.' })),
   expires_at: Type.String({ format: 'date-time', description: 'When the access token expires (RFC 3339).' }),
-})
+}, { title: 'DirectusTokens' })
 
-const description = 'The tokens; in mode `cookie` the refresh token is in the cookie `directus_refresh_token`.'
+const answerOptions = {
+  title: 'DirectusTokensAnswer',
+  description: 'The tokens; in mode `cookie` the refresh token is in the cookie `directus_refresh_token`.',
+  headers: { 'Set-Cookie': { type: 'string', description: 'In mode `cookie`: `directus_refresh_token`. From a cookie to mode `json`: deletes it.' } },
+}
 
 const answers = {
-  both: Type.Object({ data: Tokens, ...Tokens.properties }, { description }),
-  data: Type.Object({ data: Tokens }, { description }),
-  none: Type.Object(Tokens.properties, { description }),
+  both: Type.Object({ data: Tokens, ...Tokens.properties }, answerOptions),
+  data: Type.Object({ data: Tokens }, answerOptions),
+  none: Type.Object(Tokens.properties, answerOptions),
 }
 
 export const TokensAnswer = (envelope: Envelope) => answers[envelope]
 
-export const LoggedOut = Type.Null({ description: 'No body. An unknown token is no error.' })
+export const LoggedOut = Type.Null({
+  description: 'No body. An unknown token is no error.',
+  headers: { 'Set-Cookie': { type: 'string', description: 'Deletes `directus_refresh_token`, if the request came with it.' } },
+})

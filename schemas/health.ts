@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 
-export const AliveAnswer = Type.Object({ status: Type.Literal('ok') }, { description: 'The process answers.' })
+export const AliveAnswer = Type.Object({ status: Type.Literal('ok') }, { title: 'Alive', description: 'The process answers.' })
 
-const finding = Type.Union([Type.Literal('ok'), Type.Literal('failed')])
+const finding = Type.Union([Type.Literal('ok'), Type.Literal('failed')], { title: 'Finding' })
 
 const checks = Type.Object({
   database: finding,
@@ -10,11 +10,11 @@ const checks = Type.Object({
   keys: finding,
   revocations: finding,
   clock: finding,
-})
+}, { title: 'HealthChecks' })
 
-export const ReadyAnswer = Type.Object({ status: Type.Literal('ok'), checks }, { description: 'Send requests here.' })
+export const ReadyAnswer = Type.Object({ status: Type.Literal('ok'), checks }, { title: 'Ready', description: 'Send requests here.' })
 
 export const NotReadyAnswer = Type.Object(
   { status: Type.Union([Type.Literal('failed'), Type.Literal('closing')]), checks },
-  { description: 'Send none for now: something that every request needs is not there, or the node is about to stop.' },
+  { title: 'NotReady', description: 'Send none for now: something that every request needs is not there, or the node is about to stop.' },
 )

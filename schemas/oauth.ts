@@ -16,7 +16,7 @@ export const TokenBody = Type.Object({
   scope: Type.Optional(Type.String({ maxLength: 2000, description: 'Narrows the access token: scopes separated by spaces. Absent: everything that was granted.' })),
   refresh_token: Type.Optional(text(longestToken)),
   ...clientMembers,
-})
+}, { title: 'TokenRequest', examples: [{ grant_type: 'client_credentials', client_id: 'orders', client_secret: 'the secret of this client' }] })
 
 /** RFC 6749 §5.1. */
 export const TokenAnswer = Type.Object({
@@ -25,9 +25,9 @@ export const TokenAnswer = Type.Object({
   expires_in: Type.Integer({ description: 'Seconds.' }),
   refresh_token: Type.Optional(Type.String()),
   scope: Type.String(),
-})
+}, { title: 'TokenAnswer' })
 
-export const IntrospectBody = Type.Object({ token: text(longestToken), token_type_hint: Type.Optional(text(100)), ...clientMembers })
+export const IntrospectBody = Type.Object({ token: text(longestToken), token_type_hint: Type.Optional(text(100)), ...clientMembers }, { title: 'IntrospectionRequest', examples: [{ token: 'the token in question' }] })
 
 /** RFC 7662 §2.2. */
 export const IntrospectAnswer = Type.Object({
@@ -45,12 +45,12 @@ export const IntrospectAnswer = Type.Object({
   jti: Type.Optional(Type.String()),
   sid: Type.Optional(Type.String()),
   key_id: Type.Optional(Type.String({ description: 'Of an API key: what the feed of revocations calls it.' })),
-})
+}, { title: 'Introspection' })
 
-export const RevokeBody = Type.Object({ token: text(longestToken), token_type_hint: Type.Optional(text(100)), ...clientMembers })
+export const RevokeBody = Type.Object({ token: text(longestToken), token_type_hint: Type.Optional(text(100)), ...clientMembers }, { title: 'RevocationRequest', examples: [{ token: 'the token to end' }] })
 
 /** RFC 6749 §5.2. */
-const Failure = (description: string) => Type.Object({ error: Type.String(), error_description: Type.Optional(Type.String()) }, { description })
+const Failure = (description: string) => Type.Object({ error: Type.String(), error_description: Type.Optional(Type.String()) }, { title: 'OauthError', description })
 
 export const failures = {
   400: Failure('`invalid_request`, `invalid_grant`, `invalid_scope`, `unsupported_grant_type`: what is wrong with the request.'),

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { Identifier, Otp, Secret } from './common.js'
 
-const Failure = (description: string) => Type.Object({ message: Type.String() }, { description })
+const Failure = (description: string) => Type.Object({ message: Type.String() }, { title: 'PinError', description })
 
 /** What every route of the dialect may answer besides its own. */
 export const failures = {
@@ -18,15 +18,17 @@ export const InvalidCredentials = Failure('`Invalid credentials`: unknown name, 
 export const InvalidToken = Failure('`Invalid token`: the cookie `refreshToken` is missing, expired, revoked or not ours.')
 export const Unauthorized = Failure('`Unauthorized API access`: no valid access token.')
 
+const setCookie = (description: string) => ({ 'Set-Cookie': { type: 'string', description } })
+
 export const LoginBody = Type.Object({
   name: Identifier('The username. Case does not matter.'),
   pin: Secret('The PIN.'),
   otp: Type.Optional(Otp),
-}, { examples: [{ name: 'cooluser1', pin: '0000' }] })
+}, { title: 'PinLogin', examples: [{ name: 'cooluser1', pin: '0000' }] })
 
 export const LoginAnswer = Type.Object(
   { message: Type.Literal('Login successful') },
-  { description: 'Sets the cookies `accessToken` and `refreshToken`.' },
+  { title: 'PinLoggedIn', description: 'Sets the cookies `accessToken` and `refreshToken`.', headers: setCookie('`accessToken` and `refreshToken`, in a header each.') },
 )
 
 export const RefreshAnswer = Type.Object(
@@ -34,10 +36,10 @@ export const RefreshAnswer = Type.Object(
     message: Type.Literal('Access token refreshed successfully'),
     accessToken: Type.String({ description: 'JWT; the cookie `accessToken` has it too.' }),
   },
-  { description: 'Updates the cookies `accessToken` and `refreshToken`.' },
+  { title: 'PinRefreshed', description: 'Updates the cookies `accessToken` and `refreshToken`.', headers: setCookie('`accessToken` and `refreshToken`, in a header each.') },
 )
 
 export const LogoutAnswer = Type.Object(
   { message: Type.Literal('Logout successful') },
-  { description: 'Deletes the cookies `accessToken` and `refreshToken`.' },
+  { title: 'PinLoggedOut', description: 'Deletes the cookies `accessToken` and `refreshToken`.', headers: setCookie('Deletes `accessToken` and `refreshToken`, in a header each.') },
 )

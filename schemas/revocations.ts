@@ -23,6 +23,6 @@ export const RevocationsAnswer = Type.Object({
       epoch: Type.Union([Type.Integer(), Type.Null()], { description: 'user, client, all: tokens with a lower `ep` are dead.' }),
       survivor: Type.Union([Type.String(), Type.Null()], { description: 'user: the one session (`sid`) that lives on.' }),
       expires_at: Type.String({ description: 'When the last token that it could concern has expired. RFC 3339.' }),
-    }),
+    }, { title: 'Revocation' }),
   ),
-})
+}, { title: 'RevocationFeed' })

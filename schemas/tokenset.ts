@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { Identifier, Otp, Secret } from './common.js'
 
 const Failure = (description: string) =>
-  Type.Object({ statusCode: Type.Integer(), statusMessage: Type.String(), error: Type.String() }, { description })
+  Type.Object({ statusCode: Type.Integer(), statusMessage: Type.String(), error: Type.String() }, { title: 'TokensetError', description })
 
 /** What both routes may answer besides their own. */
 export const failures = {
@@ -18,19 +18,19 @@ export const LoginFailed = Failure('`Login failed`: `Incorrect username or passw
 
 export const RefreshFailed = Type.Object(
   { statusCode: Type.Integer(), statusMessage: Type.String(), error: Type.Optional(Type.String()) },
-  { description: '`Failed to refresh token`, `Missing refresh token` (without `error`), or `Bad Request` and what is wrong with it.' },
+  { title: 'TokensetRefreshError', description: '`Failed to refresh token`, `Missing refresh token` (without `error`), or `Bad Request` and what is wrong with it.' },
 )
 
 export const LoginBody = Type.Object({
   username: Identifier('The username, or the email address. Case does not matter.'),
   password: Secret('The password.'),
   otp: Type.Optional(Otp),
-}, { examples: [{ username: 'jane.doe', password: 'correct horse battery staple' }] })
+}, { title: 'TokensetLogin', examples: [{ username: 'jane.doe', password: 'correct horse battery staple' }] })
 
 export const RefreshBody = Type.Object({
   refreshtoken: Type.Optional(Type.String({ description: 'The refresh token.' })),
   refreshToken: Type.Optional(Type.String({ description: 'The same, as the answer of the login spells it. One of the two is enough.' })),
-})
+}, { title: 'TokensetRefresh', examples: [{ refreshtoken: 'the refresh token of your login' }] })
 
 export const TokensAnswer = Type.Object({
   statusCode: Type.Literal(200),
@@ -39,5 +39,5 @@ export const TokensAnswer = Type.Object({
     idToken: Type.String({ description: 'JWT that says who the user is. No access token.' }),
     accessToken: Type.String({ description: 'JWT, to be sent as `Authorization: Bearer`.' }),
     refreshToken: Type.String({ description: 'JWT, good for one refresh, which gives its successor.' }),
-  }),
-})
+  }, { title: 'Tokens' }),
+}, { title: 'TokensetAnswer' })

@@ -11,9 +11,9 @@ const PublicKey = Type.Object({
   y: Type.Optional(Type.String()),
   n: Type.Optional(Type.String()),
   e: Type.Optional(Type.String()),
-})
+}, { title: 'PublicKey' })
 
-export const KeySet = Type.Object({ keys: Type.Array(PublicKey) }, { description: 'Every key that a live token may be signed with, or will be.' })
+export const KeySet = Type.Object({ keys: Type.Array(PublicKey) }, { title: 'KeySet', description: 'Every key that a live token may be signed with, or will be.' })
 
 /** RFC 8414: names of what exists. */
-export const Metadata = Type.Object({ issuer: Type.String() }, { additionalProperties: true })
+export const Metadata = Type.Object({ issuer: Type.String() }, { title: 'AuthorizationServerMetadata', additionalProperties: true })

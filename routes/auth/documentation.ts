@@ -11,6 +11,9 @@ const operationIds = { login: 'authLogin', refresh: 'authRefresh', logout: 'auth
 /** Where a request can fail before a dialect is chosen. */
 const statusesBeforeChoice: readonly number[] = [400, 403, 413, 415, 429, 500, 503]
 
+/** Of an operation that more than one dialect has. */
+const sharedTag = 'auth'
+
 /** A schema, and the dialect that it is of; null: of both at once. */
 type Part = readonly [dialect: DialectName | null, schema: TSchema]
 
@@ -19,11 +22,17 @@ export function documentation(operation: OperationName, dialects: readonly AuthD
   const bodies = dialects.flatMap((dialect) => dialect[operation].body ?? [])
   return {
     operationId: operationIds[operation],
-    tags: dialects.map(({ name }) => name),
+    tags: [tagOf(dialects)],
     summary: dialects.map((dialect) => `${dialect[operation].summary} (${dialect.name})`).join(' / '),
     ...(bodies.length === 0 ? {} : { body: anyOf(bodies, { examples: bodies.flatMap(examplesOf) }) }),
     response: responses(operation, dialects),
   }
+}
+
+/** One: tools that sort by tags would describe the operation twice. */
+const tagOf = (dialects: readonly AuthDoorDialect[]): string => {
+  const [only, ...others] = dialects
+  return only !== undefined && others.length === 0 ? only.name : sharedTag
 }
 
 /** What the demo takes, for each dialect. */
@@ -44,7 +53,13 @@ function responses(operation: OperationName, dialects: readonly AuthDoorDialect[
 /** @param parts at least one */
 function eitherOf(parts: readonly Part[]): TSchema {
   const description = parts.flatMap(([name, schema]) => (schema.description === undefined ? [] : [name === null ? schema.description : `${name}: ${schema.description}`]))
-  return anyOf(parts.map(([, schema]) => schema), parts.length > 1 ? { description: description.join(' · ') } : {})
+  return anyOf(parts.map(([, schema]) => schema), parts.length > 1 ? { description: description.join(' · '), ...headersOf(parts) } : {})
+}
+
+/** What any of them sends along. */
+function headersOf(parts: readonly Part[]): SchemaOptions {
+  const headers = Object.assign({}, ...parts.map(([, schema]): unknown => schema.headers)) as object
+  return Object.keys(headers).length === 0 ? {} : { headers }
 }
 
 /** @param schemas at least one */

@@ -40,7 +40,7 @@ function addRoute(app: FastifyInstance, operation: OperationName, dialects: Read
   app.route({
     method: 'POST',
     url: `/auth/${operation}`,
-    config: configs[operation],
+    config: { ...configs[operation], documentedBy: Object.fromEntries(enabled.map((name) => [name, documentation(operation, [dialects[name]])])) },
     schema: documentation(operation, enabled.map((name) => dialects[name])),
     // What is documented are the bodies and answers of both; which of them a request is held to is known after the choice.
     attachValidation: true,

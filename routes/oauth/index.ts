@@ -39,7 +39,7 @@ export const oauthRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.post(
     '/oauth/revoke',
-    { config: { callers: 'client' }, schema: { tags, security, consumes, summary: 'End a token (RFC 7009)', operationId: 'oauthRevoke', body: RevokeBody, response: { 200: Type.Object({}, { description: 'It is over, or never was.' }), ...failures } } },
+    { config: { callers: 'client' }, schema: { tags, security, consumes, summary: 'End a token (RFC 7009)', operationId: 'oauthRevoke', body: RevokeBody, response: { 200: Type.Object({}, { title: 'Revoked', description: 'It is over, or never was.' }), ...failures } } },
     async (request) => {
       const caller = await authenticateCaller(fastify, request, request.body)
       await fastify.oauth.revoke(caller, request.body.token, originOf(request))

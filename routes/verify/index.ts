@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Type, type Static } from '@sinclair/typebox'
+import type { Static } from '@sinclair/typebox'
 import { extractCredential } from '../../plugins/token-extraction.js'
 import { Problem, problems } from '../../schemas/problem.js'
-import { VerifyQuery } from '../../schemas/verify.js'
+import { Identified, VerifyQuery } from '../../schemas/verify.js'
 import { AuthError, malformed } from '../../src/domain/errors.js'
 import type { Principal } from '../../src/domain/model.js'
 import { addressMatcher } from '../../src/http/addresses.js'
@@ -25,7 +25,7 @@ const schema = {
   security,
   querystring: VerifyQuery,
   response: {
-    200: Type.String({ description: 'Empty: the answer is in the headers.' }),
+    200: Identified,
     ...problems,
     401: Problem('No credential, or a bad one. See `WWW-Authenticate`.'),
     403: Problem('The scope or role that this path takes is not held, a foreign page asks, or `token_for` names a service that is not configured.'),
@@ -45,7 +45,7 @@ export const verifyRoutes: FastifyPluginAsyncTypebox = async (fastify) => {
     done(null, undefined)
   })
 
-  async function verify(request: FastifyRequest<{ Querystring: Demands }>, reply: FastifyReply): Promise<string> {
+  async function verify(request: FastifyRequest<{ Querystring: Demands }>, reply: FastifyReply): Promise<''> {
     const original = readOriginalRequest(request, gateways)
     const demands = original.isQueryOfClient ? {} : demandsOf(request)
     reply.header('cache-control', 'no-store')

@@ -1,5 +1,6 @@
 // `/docs` as somebody meets it who opens it, and has no internet.
 import t from 'tap'
+import { demoAccounts } from '../../src/demo-accounts.js'
 import { startTestApp } from '../support/app.js'
 import { startBrowser, withoutBrowser } from '../support/browser.js'
 
@@ -22,7 +23,7 @@ await t.test('the page of the API, in Chromium', { skip: withoutBrowser }, async
   await login.waitFor()
 
   await t.test('shows every tag, asks nobody else, and breaks no rule of its policy', async (t) => {
-    for (const tag of ['pin', 'directus', 'bearer', 'tokenset', 'account', 'oauth']) t.equal(await page.locator(`.opblock-tag[data-tag="${tag}"]`).count(), 1, tag)
+    for (const tag of ['auth', 'bearer', 'tokenset', 'account', 'oauth']) t.equal(await page.locator(`.opblock-tag[data-tag="${tag}"]`).count(), 1, tag)
     t.strictSame([...new Set(requested.filter(({ protocol }) => protocol !== 'data:').map(({ origin }) => origin))], [node.url])
     t.strictSame(complaints, [])
   })
@@ -35,6 +36,23 @@ await t.test('the page of the API, in Chromium', { skip: withoutBrowser }, async
     await login.locator('.execute').click()
     t.equal((await answer).status(), 200)
     await login.locator('.live-responses-table .response-col_status', { hasText: '200' }).waitFor()
+    t.strictSame(complaints, [])
+  })
+
+  await t.test('logs in on the demo by the first Execute, in the description of each API', async (t) => {
+    for (const account of demoAccounts) await node.createUser({ ...account, demo: true })
+    const logins = { everything: ['auth-authLogin', '/auth/login'], pin: ['pin-authLogin', '/auth/login'], directus: ['directus-authLogin', '/auth/login'], bearer: ['bearer-bearerLogin', '/api/v1/auth/login'], tokenset: ['tokenset-tokensetLogin', '/v1/auth'] }
+    for (const [entry, [id = '', path = '']] of Object.entries(logins)) {
+      await page.goto(`${node.url}/docs`)
+      await page.locator('.topbar select').selectOption({ label: entry })
+      await page.locator('.info .title', { hasText: entry === 'everything' ? /^tessera/ : `tessera: ${entry}` }).waitFor()
+      const operation = page.locator(`#operations-${id}`)
+      await operation.locator('.opblock-summary').click()
+      await operation.locator('.try-out__btn').click()
+      const answer = page.waitForResponse((response) => response.url() === node.url + path)
+      await operation.locator('.execute').click()
+      t.equal((await answer).status(), 200, entry)
+    }
     t.strictSame(complaints, [])
   })
 

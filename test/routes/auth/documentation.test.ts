@@ -19,7 +19,7 @@ await t.test('the paths of the door are described with the bodies and answers of
     '/auth/login': {
       post: {
         operationId: 'authLogin',
-        tags: ['pin', 'directus'],
+        tags: ['auth'],
         requestBody: { content: { 'application/json': { schema: { anyOf: [{ required: ['name', 'pin'] }, { required: ['email', 'password'] }] } } } },
         responses: {
           200: { description: /^pin: .*directus: / },
