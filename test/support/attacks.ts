@@ -65,6 +65,7 @@ export function notInvalidToken({ path }: Prepared, heard: Heard): string | null
 }
 
 interface Schema {
+  readonly $ref?: string
   readonly type?: string
   readonly format?: string
   readonly enum?: readonly unknown[]
@@ -83,6 +84,14 @@ interface Operation {
 
 interface OpenapiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly components?: { readonly schemas?: Readonly<Record<string, Schema>> }
+}
+
+/** The same schema, with what each reference names in its place. */
+function resolved(schema: Schema, named: Readonly<Record<string, Schema>>): Schema {
+  if (schema.$ref !== undefined) return resolved(named[schema.$ref.replace('#/components/schemas/', '')] ?? {}, named)
+  const properties = Object.entries(schema.properties ?? {}).map(([name, property]) => [name, resolved(property, named)] as const)
+  return { ...schema, properties: Object.fromEntries(properties), ...(schema.anyOf ? { anyOf: schema.anyOf.map((one) => resolved(one, named)) } : {}) }
 }
 
 /** The least that a schema takes. */
@@ -116,7 +125,7 @@ export async function protectedCalls(node: TestApp): Promise<ProtectedCall[]> {
     Object.entries(operations).flatMap(([method, { security = [], requestBody }]): ProtectedCall[] => {
       if (security.length === 0) return []
       const schema = requestBody?.content['application/json']?.schema
-      const body = schema === undefined ? undefined : sampleOf(schema)
+      const body = schema === undefined ? undefined : sampleOf(resolved(schema, document.components?.schemas ?? {}))
       return [
         {
           method: methodOf(method),
