@@ -92,7 +92,7 @@ await t.test('enabling TOTP anew replaces secret and recovery codes, disabling t
   const { id } = await insertUser(repository, 'jane')
   await credentials.enableTotp(id, Buffer.from('one'), 5, [Buffer.from('old')])
   await credentials.enableTotp(id, Buffer.from('two'), 7, [Buffer.from('new')])
-  t.same((await stored(repository, id)).totp, { sealedSecret: Buffer.from('two') })
+  t.same((await stored(repository, id)).totp, { sealedSecret: Buffer.from('two'), lastUsedStep: 7, recoveryCodeHashes: [Buffer.from('new')] })
   t.equal(await credentials.consumeTotpStep(id, 7), false)
   t.equal(await credentials.consumeRecoveryCode(id, Buffer.from('old')), false)
 
