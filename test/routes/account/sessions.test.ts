@@ -62,7 +62,7 @@ await t.test('one’s own session can be ended as well', async (t) => {
 await t.test('another user’s session, an unknown and a malformed id are the same 404, and nothing ends', async (t) => {
   const { token } = await somebody(node)
   const victim = await somebody(node)
-  for (const id of [victim.grant.state.session.id, '01890000-0000-7000-8000-000000000000', 'x', "'%20OR%201=1", '%00', 'a'.repeat(2000)]) {
+  for (const id of [victim.grant.state.session.id, '01890000-0000-7000-8000-000000000000', 'x', "'%20OR%201=1", '%00', 'a~'.repeat(1000)]) {
     const answer = await end(token, id)
     t.equal(answer.status, 404, id.slice(0, 40))
     t.strictSame(answer.body, failure('ROUTE_NOT_FOUND', `Route /users/me/sessions/${id} doesn't exist.`))
