@@ -32,7 +32,9 @@ export function createSchemaNames(): SchemaNames {
     return `#/components/schemas/${title}`
   }
 
-  const all = (value: unknown): unknown => (Array.isArray(value) ? value.map(named) : value)
+  const namedWithoutDescription = (schema: unknown): unknown => (isJson(schema) ? named(without(schema, 'description')) : schema)
+  // The choice has a description of its own, in which its members have their parts.
+  const all = (value: unknown): unknown => (Array.isArray(value) ? value.map(namedWithoutDescription) : value)
   /** By keyword; only what stands there holds schemas. */
   const subschemas: Readonly<Record<string, (value: unknown) => unknown>> = {
     properties: (value) => (isJson(value) ? mapValues(value, named) : value),
@@ -44,7 +46,7 @@ export function createSchemaNames(): SchemaNames {
 
   return {
     named,
-    namedWithoutDescription: (schema) => (isJson(schema) ? named(without(schema, 'description')) : schema),
+    namedWithoutDescription,
     components: () => Object.fromEntries([...known].sort(([one], [other]) => (one < other ? -1 : 1))),
   }
 }
