@@ -52,8 +52,11 @@ export async function docsPage(app: FastifyInstance, { publicPath, document, ent
     indexPrefix: publicPath,
     staticCSP: contentSecurityPolicy,
     theme: { title: 'tessera: API' },
-    uiConfig: { layout: 'StandaloneLayout', urls: [...entries], docExpansion: 'list', displayOperationId: false },
+    uiConfig: { layout: 'StandaloneLayout', urls: [...entries], plugins: [withoutLogo], docExpansion: 'list', displayOperationId: false },
   })
 }
+
+/** Its style is inline, which the policy refuses. Sent to the page as it stands here. */
+const withoutLogo = () => ({ components: { Logo: () => null } })
 
 const nameIn = (params: unknown): string => (typeof params === 'object' && params !== null && '*' in params && typeof params['*'] === 'string' ? params['*'] : '')

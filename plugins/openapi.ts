@@ -8,6 +8,7 @@ import type { DialectName } from '../src/domain/model.js'
 import { once } from '../src/http/once.js'
 import { makeStaticAnswer, sendStaticAnswer, type StaticAnswer } from '../src/http/static-answer.js'
 import { describeRoute, describeRouteOf, finishDocument } from './openapi-document.js'
+import { belowPublicPath } from './cookie-transport.js'
 import { docsPage } from './docs-page.js'
 import { accessTokenCookieName } from './token-extraction.js'
 
@@ -86,7 +87,7 @@ async function openapiPlugin(app: FastifyInstance, { config, version }: OpenapiO
     const own = await document(name, `${about} This is one API of tessera; \`/openapi.json\` describes all of them.`, describeRouteOf(name, tagsOfDialect[name]))
     app.get(documentPath(name), { schema: { ...documentSchema, summary: `The API ${name} alone`, operationId: `openapi${capitalized(name)}` } }, async (request, reply) => sendStaticAnswer(request, reply, await own()))
   }
-  const entries = [{ name: 'everything', url: `${path}/openapi.json` }, ...config.dialects.map((name) => ({ name, url: path + documentPath(name) }))]
+  const entries = [{ name: 'everything', url: belowPublicPath(config.publicUrl, '/openapi.json') }, ...config.dialects.map((name) => ({ name, url: belowPublicPath(config.publicUrl, documentPath(name)) }))]
   await app.register(docsPage, { publicPath: path, document: whole, entries })
 }
 

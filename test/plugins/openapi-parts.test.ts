@@ -132,7 +132,8 @@ await t.test('a dialect that is off has no description, and the page offers none
   t.equal((await send(other, { path: '/openapi/bearer.json' })).status, 404)
   t.equal((await send(other, { path: '/openapi/pin.json' })).status, 200)
   const script = await (await fetch(`${other.url}/docs/static/swagger-initializer.js`)).text()
-  t.match(script, '/id/openapi/pin.json')
+  t.match(script, '"/id/openapi/pin.json"')
+  t.match(await (await fetch(`${node.url}/docs/static/swagger-initializer.js`)).text(), '"/openapi/pin.json"', 'and of the root')
   t.notMatch(script, 'bearer.json')
 })
 
