@@ -116,10 +116,30 @@ async function provideDatabase(client: pg.Client, secret: string, database: stri
   if (!found?.role) {
     await unlessThere(client, `create role ${role} login createdb password ${client.escapeLiteral(servicePassword(secret))}`)
   }
-  // The lock of the members is an advisory one: it is ours because no other role can connect to its database.
-  await client.query(`revoke connect on database postgres from public; grant connect on database postgres to ${role}`)
+  await closeToStrangers(client, role)
   if (!found?.database) {
     await unlessThere(client, `create database ${client.escapeIdentifier(database)} owner ${role}`)
+  }
+}
+
+/**
+ * The lock of the members is an advisory one: it is ours because no other role can connect to its database. Members that come at
+ * once do this one after the other, since two changes of one row of a catalog do not wait for each other.
+ */
+async function closeToStrangers(client: pg.Client, role: string): Promise<void> {
+  const isOpen = async (): Promise<boolean> => {
+    const { rows } = await client.query<{ open: boolean }>(`select has_database_privilege('public', 'postgres', 'connect') or not has_database_privilege($1, 'postgres', 'connect') as open`, [serviceRole])
+    return rows[0]?.open ?? true
+  }
+  if (!(await isOpen())) return
+  await client.query('begin')
+  try {
+    await client.query('lock table pg_database in share row exclusive mode')
+    if (await isOpen()) await client.query(`revoke connect on database postgres from public; grant connect on database postgres to ${role}`)
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback')
+    throw error
   }
 }
 
