@@ -4,6 +4,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
+import { superuser } from '../../src/repository/embedded/cluster.js'
 import { layoutOf } from '../../src/repository/embedded/layout.js'
 import { ask, end, join, livingPostmaster, member, memberScript, postmaster, privateFolder } from '../support/embedded.js'
 
@@ -96,6 +97,22 @@ await t.test('users may come while the last one leaves', async (t) => {
   }
   await current.leave()
   t.equal(postmaster(dataDir), undefined)
+})
+
+await t.test('members that come at once close the database of the locks to strangers, and none of them fails', async (t) => {
+  const dataDir = privateFolder(t)
+  const first = await join(dataDir)
+  const asSuperuser = new URL(first.connectionString)
+  asSuperuser.username = superuser
+  asSuperuser.password = readFileSync(path.join(dataDir, 'postgres-password'), 'utf8').trim()
+  asSuperuser.pathname = '/postgres'
+  for (let round = 0; round < 5; round += 1) {
+    await ask(asSuperuser.href, 'grant connect on database postgres to public')
+    const members = await Promise.all(Array.from({ length: 8 }, () => join(dataDir)))
+    t.same(await ask(asSuperuser.href, `select has_database_privilege('public', 'postgres', 'connect')`), [false])
+    for (const member of members) await member.leave()
+  }
+  await first.leave()
 })
 
 await t.test('the server is in no process group of ours', async (t) => {
