@@ -10,6 +10,8 @@
  * @property {string} [reason] why there is no test
  */
 
+const long = 'npm run test:faults'
+
 /** @type {Record<string, Line>} by number or slug */
 export const attacks = {
   1: { text: 'alg none, in any case, with no signature or an old one' },
@@ -131,9 +133,9 @@ export const attacks = {
   // One stranger's noise: guesses, hashes and clocks.
   'name-told-by-statements': { text: 'a guess at a name, with cookies of all sorts beside it: the same statements' },
   'lock-step-in-the-grace-window': { text: 'a thief and a victim in lock-step inside the grace window, from two networks' },
-  'guesses-from-many-networks': { text: 'guesses at one name from many small networks, while its owner logs in' },
-  'guesses-at-many-names': { text: 'guesses at many names from many networks, while an owner logs in' },
-  'right-logins-at-once': { text: 'many right logins of one account at once' },
+  'guesses-from-many-networks': { text: 'guesses at one name from many small networks, while its owner logs in', in: long },
+  'guesses-at-many-names': { text: 'guesses at many names from many networks, while an owner logs in', in: long },
+  'right-logins-at-once': { text: 'many right logins of one account at once', in: long },
   'audit-trail-flooded': { text: 'what a stranger can cause at will, and the audit trail' },
   'lock-told-by-statements': { text: 'a wrong code for a locked account: the same statements' },
   'password-confirmed-by-time': { text: 'a right password without the second factor, its hash cheaper or dearer than the others' },
@@ -157,7 +159,7 @@ export const attacks = {
   'raw-password-in-a-url': { text: 'a raw password in a URL: a slash, an at, a hash, a question mark, a percent sign, a blank, a bracket' },
   'port-of-the-database-taken': { text: 'another program takes the port of the database and asks for the password' },
   'data-dir-of-another-user': { text: 'a data directory that another user prepared, with secrets planted in it' },
-  'debugger-by-signal': { text: 'SIGUSR1 to the service, to open a debugger' },
+  'debugger-by-signal': { text: 'SIGUSR1 to the service, to open a debugger', in: long },
   'advisory-locks-of-a-stranger': { text: 'a database role that can only connect holds every advisory lock' },
   'migration-lock-of-a-stranger': { text: 'the same role holds the lock of migrations' },
   'notifications-of-a-stranger': { text: 'the same role floods the channel of notifications, with forged, huge and empty ones' },
@@ -176,8 +178,6 @@ export const attacks = {
   'import-of-another-kind': { text: 'a file of another kind, given to the import' },
   'names-of-before': { text: 'names that were stored before names were folded' },
 }
-
-const long = 'npm run test:faults'
 
 /** @type {Record<string, Line>} by number or slug */
 export const faults = {
@@ -214,10 +214,10 @@ export const faults = {
   'formats-of-the-database': { text: 'a database with formats of its own: dates, intervals, zones, bytes, isolation' },
   'wrong-database': { text: 'a database of another encoding, read-only, missing; a port where something else answers' },
   'tls-of-the-database': { text: 'TLS only, an unknown authority, a certificate for another name' },
-  'stop-by-any-signal': { text: 'SIGHUP, SIGQUIT, SIGINT twice, with a login under way' },
-  'terminal-closed': { text: 'the terminal of the service is closed' },
-  'stop-while-starting': { text: 'a stop in any moment of a start with the embedded server' },
-  'impossible-data-dir': { text: 'a DATA_DIR that cannot be' },
+  'stop-by-any-signal': { text: 'SIGHUP, SIGQUIT, SIGINT twice, with a login under way', in: long },
+  'terminal-closed': { text: 'the terminal of the service is closed', in: long },
+  'stop-while-starting': { text: 'a stop in any moment of a start with the embedded server', in: long },
+  'impossible-data-dir': { text: 'a DATA_DIR that cannot be', in: long },
   'two-versions-number-revocations': { text: 'nodes of this version and of the one before it write revocations at once' },
 
   // Sessions, tokens and revocations that outlive what they should.
