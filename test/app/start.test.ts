@@ -1,4 +1,6 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../../src/package-root.js'
 import { startTestApp } from '../support/app.js'
@@ -30,9 +32,11 @@ await t.test('the master secret changes under two running nodes, and nobody is l
   await t.rejects(startTestApp(t, { database: first.database }), { message: /^MASTER_SECRET does not open/ }, 'the old secret is worth nothing once the change is over')
 })
 
-await t.test('npm start passes the environment on as it is, and judges it', (t) => {
-  const { status, stderr } = spawnSync('npm', ['-s', 'start'], { cwd: packageRoot, encoding: 'utf8', env: { ...process.env, UV_THREADPOOL_SIZE: 'two' } })
-  t.equal(status, 1)
-  t.equal(stderr, 'tessera: UV_THREADPOOL_SIZE must be a whole number from 1 to 1024 (it is "two")\n')
-  t.end()
+await t.test('npm start has a size for the pool of threads, and leaves one that is given', async (t) => {
+  const { scripts } = JSON.parse(await readFile(path.join(packageRoot, 'package.json'), 'utf8')) as { scripts: { start: string } }
+  // Not the service: its start would compile what the other tests run from.
+  const shown = scripts.start.replace('node scripts/start.mjs', 'node -p process.env.UV_THREADPOOL_SIZE')
+  const run = (environment: object) => execFileSync('sh', ['-c', shown], { env: { PATH: process.env.PATH, ...environment }, encoding: 'utf8' }).trim()
+  t.equal(run({}), '32')
+  t.equal(run({ UV_THREADPOOL_SIZE: 'two' }), 'two')
 })
