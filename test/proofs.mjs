@@ -92,13 +92,13 @@ export const attacks = {
   'keys-that-outlive-a-new-password': { text: 'API keys that live on after a change of password or the end of all sessions' },
 
   // Sessions, tokens and revocations that outlive what they should.
-  'revocation-of-another-environment': { text: 'a long token, revoked from a shell that does not know how long it lives' },
-  'lifetime-lowered': { text: 'a token of before the lifetime was lowered, revoked after it' },
+  'revocation-of-another-environment': { text: 'a long token, revoked from a shell that does not know how long it lives', in: long },
+  'lifetime-lowered': { text: 'a token of before the lifetime was lowered, revoked after it', in: long },
   'made-up-keys-at-a-service': { text: 'made-up API keys at a service that verifies by itself' },
   'lenient-verifier': { text: 'tokens of another form, audience, time or spelling at a service that verifies by itself' },
   'strangers-package': { text: 'a dependency on the verifier that is written without its path', in: 'npm run test:system' },
   'ready-in-silence': { text: 'a service that waits for tessera with a wrong credential' },
-  'longer-than-any-setting': { text: 'a token that lives longer than any setting has allowed, at the service and at services that verify' },
+  'longer-than-any-setting': { text: 'a token that lives longer than any setting has allowed, at the service and at services that verify', in: long },
 
   // OAuth, and what other people's libraries verify.
   'refresh-token-introspected': { text: 'a refresh token at a resource server that introspects' },
@@ -138,8 +138,8 @@ export const attacks = {
   'right-logins-at-once': { text: 'many right logins of one account at once', in: long },
   'audit-trail-flooded': { text: 'what a stranger can cause at will, and the audit trail' },
   'lock-told-by-statements': { text: 'a wrong code for a locked account: the same statements' },
-  'password-confirmed-by-time': { text: 'a right password without the second factor, its hash cheaper or dearer than the others' },
-  'waiting-told-from-working': { text: 'refusals that wait beside refusals that hash' },
+  'password-confirmed-by-time': { text: 'a right password without the second factor, its hash cheaper or dearer than the others', in: long },
+  'waiting-told-from-working': { text: 'refusals that wait beside refusals that hash', in: long },
 
   // Two readings of one request.
   'demand-dropped': { text: 'a demand at another spelling of /verify' },
@@ -160,10 +160,10 @@ export const attacks = {
   'port-of-the-database-taken': { text: 'another program takes the port of the database and asks for the password' },
   'data-dir-of-another-user': { text: 'a data directory that another user prepared, with secrets planted in it' },
   'debugger-by-signal': { text: 'SIGUSR1 to the service, to open a debugger', in: long },
-  'advisory-locks-of-a-stranger': { text: 'a database role that can only connect holds every advisory lock' },
-  'migration-lock-of-a-stranger': { text: 'the same role holds the lock of migrations' },
-  'notifications-of-a-stranger': { text: 'the same role floods the channel of notifications, with forged, huge and empty ones' },
-  'notification-queue-full': { text: 'the same role fills the queue of notifications' },
+  'advisory-locks-of-a-stranger': { text: 'a database role that can only connect holds every advisory lock', in: long },
+  'migration-lock-of-a-stranger': { text: 'the same role holds the lock of migrations', in: long },
+  'notifications-of-a-stranger': { text: 'the same role floods the channel of notifications, with forged, huge and empty ones', in: long },
+  'notification-queue-full': { text: 'the same role fills the queue of notifications', in: long },
 
   // A machine that is not ours.
   'misspelled-setting': { text: 'a setting whose name has a slip of the keyboard' },
@@ -218,7 +218,7 @@ export const faults = {
   'terminal-closed': { text: 'the terminal of the service is closed', in: long },
   'stop-while-starting': { text: 'a stop in any moment of a start with the embedded server', in: long },
   'impossible-data-dir': { text: 'a DATA_DIR that cannot be', in: long },
-  'two-versions-number-revocations': { text: 'nodes of this version and of the one before it write revocations at once' },
+  'two-versions-number-revocations': { text: 'nodes of this version and of the one before it write revocations at once', in: long },
 
   // Sessions, tokens and revocations that outlive what they should.
   'bound-raised-while-revoking': { text: 'a node with longer lifetimes starts while another one revokes, 50 times', in: long },

@@ -1,13 +1,13 @@
 import t, { type Test } from 'tap'
-import { createClient } from '../../../src/domain/clients.js'
-import { startTestApp, type TestApp, type TestAppOptions } from '../../support/app.js'
-import { claimsOf } from '../../support/auth-client.js'
-import { createCli, jsonOf } from '../../support/cli.js'
-import { startVerifier, verifierFate, verifyStatus } from '../../support/fleet.js'
-import { forge, genuine, goodClaims, goodHeader } from '../../support/forge.js'
-import { logIn } from '../../support/log-in.js'
-import { clientOf as credentialsOf, tokenOf } from '../../support/oauth.js'
-import { unknownId, untilSomebodyWaits } from '../../support/repository.js'
+import { createClient } from '../../src/domain/clients.js'
+import { startTestApp, type TestApp, type TestAppOptions } from '../support/app.js'
+import { claimsOf } from '../support/auth-client.js'
+import { createCli, jsonOf } from '../support/cli.js'
+import { startVerifier, verifierFate, verifyStatus } from '../support/fleet.js'
+import { forge, genuine, goodClaims, goodHeader } from '../support/forge.js'
+import { logIn } from '../support/log-in.js'
+import { clientOf as credentialsOf, tokenOf } from '../support/oauth.js'
+import { unknownId, untilSomebodyWaits } from '../support/repository.js'
 
 const hour = 3600
 const longLived = { BEARER_ACCESS_TTL: '12h' }
